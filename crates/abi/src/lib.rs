@@ -1,0 +1,1 @@
+//! The run-time ABI shared by compiled code, helpers and maps.

@@ -1,0 +1,1 @@
+//! Program types, contexts, helper prototypes and map rules as data.

@@ -1,0 +1,1 @@
+//! Executable pages, entering compiled code, helper shims.

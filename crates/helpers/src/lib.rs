@@ -1,0 +1,1 @@
+//! Helper bodies, keyed by id.

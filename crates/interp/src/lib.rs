@@ -1,0 +1,1 @@
+//! The interpreter, over checked or trusted memory.

@@ -1,0 +1,1 @@
+//! Xlated programs to machine code, for x86-64 and aarch64.

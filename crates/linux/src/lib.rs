@@ -1,0 +1,1 @@
+//! The typed bpf(2) commands on the real kernel.

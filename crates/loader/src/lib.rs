@@ -1,0 +1,1 @@
+//! Plans and loads an object through any Bpf.

@@ -1,0 +1,1 @@
+//! Ids, lifetimes, pins and the commands of bpf(2).

@@ -1,0 +1,1 @@
+//! Regions, value cells and checked access.

@@ -1,0 +1,1 @@
+//! Ports that packets come from and go to.

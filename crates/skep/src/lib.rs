@@ -1,0 +1,1 @@
+//! skep for embedders: open, verify, load and run BPF programs in user space.

@@ -1,0 +1,1 @@
+//! Operating-system calls that skep needs, behind safe functions.

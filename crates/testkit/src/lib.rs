@@ -1,0 +1,1 @@
+//! Case runner and oracles for the tests.

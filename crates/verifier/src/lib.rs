@@ -1,0 +1,1 @@
+//! The verifier: a program to a proof or a reasoned rejection.
