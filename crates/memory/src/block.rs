@@ -3,6 +3,7 @@
 use crate::raw;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicU32;
 
 /// Alignment of every block: a cache line, so that neighbouring CPUs' values do not share one.
 const ALIGN: usize = 64;
@@ -88,6 +89,18 @@ impl Block {
         for at in (offset..end).step_by(PIECE) {
             self.write(at, &[value; PIECE][..PIECE.min(end - at)]);
         }
+    }
+
+    /// The four bytes at `offset` as an atomic cell, for data structures within a block.
+    ///
+    /// # Panics
+    /// If they leave the block or `offset` is not a multiple of 4.
+    #[must_use]
+    pub fn cell32(&self, offset: usize) -> &AtomicU32 {
+        let addr = self.check(offset, 4);
+        assert!(addr.is_multiple_of(4), "a cell at {offset} is not aligned");
+        // SAFETY: checked and aligned by the two lines above; live as long as `self`.
+        unsafe { raw::cell32(addr) }
     }
 
     /// Address of byte `offset`, after checking that `len` bytes are there.

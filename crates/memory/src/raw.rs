@@ -17,7 +17,7 @@ macro_rules! cell {
         ///
         /// # Safety
         /// `addr` is aligned for the cell and live for `'a`, and everybody accesses it atomically.
-        unsafe fn $name<'a>(addr: u64) -> &'a $atomic {
+        pub(crate) unsafe fn $name<'a>(addr: u64) -> &'a $atomic {
             // SAFETY: the caller vouches for address, alignment and life.
             unsafe { <$atomic>::from_ptr(pointer(addr)) }
         }
