@@ -62,7 +62,7 @@ fn trace<E: Env>(env: &E, format: &Format, args: &[u64]) -> u64 {
 
 /// The argument array, or `None` if its size is not allowed.
 fn varargs<E: Env>(env: &E, data: u64, bytes: u32) -> Result<Option<Vec<u64>>, Fault> {
-    if bytes % 8 != 0 || bytes > VARARGS_BYTES_MAX || (bytes > 0 && data == 0) {
+    if !bytes.is_multiple_of(8) || bytes > VARARGS_BYTES_MAX || (bytes > 0 && data == 0) {
         return Ok(None);
     }
     let bytes = copy_in(env, data, bytes)?;
