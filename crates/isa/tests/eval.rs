@@ -1,7 +1,16 @@
-//! Scalar meaning: vectors worked out by hand from RFC 9669, and from the processors' rules that it follows.
-#![allow(clippy::cast_sign_loss, missing_docs, reason = "tests")]
+//! Scalar meaning: vectors worked out by hand from RFC 9669, and results of programs that Linux 6.18 ran
+//! (`golden/eval.txt`).
+#![allow(
+    clippy::cast_sign_loss,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "tests"
+)]
 
-use skep_isa::{AluOp, AtomicOp, JmpOp, Size, SwapKind, Width, eval_mov, eval_movsx, eval_neg};
+use skep_isa::{
+    AluOp, AtomicOp, Insn, JmpOp, Operand, Reg, Size, SwapKind, Width, decode_bytes, eval_mov,
+    eval_movsx, eval_neg,
+};
 
 const MIN32: u64 = 0x8000_0000;
 const MIN64: u64 = 1 << 63;
@@ -152,4 +161,40 @@ fn atomics() {
     for (op, expected) in cases {
         assert_eq!(op.eval(0xff, 0x04), expected, "{op:?}");
     }
+}
+
+/// The value of r1 after an instruction, or whether it jumps.
+fn step(insn: Insn, r1: u64, r2: u64) -> u64 {
+    let register = |reg| if reg == Reg::R1 { r1 } else { r2 };
+    let operand = |src| match src {
+        Operand::Reg(reg) => register(reg),
+        Operand::Imm(imm) => i64::from(imm) as u64,
+    };
+    match insn {
+        Insn::Alu { op, width, src, .. } => op.eval(width, r1, operand(src)),
+        Insn::Neg { width, .. } => eval_neg(width, r1),
+        Insn::Mov { width, src, .. } => eval_mov(width, operand(src)),
+        Insn::MovSx {
+            width, src, from, ..
+        } => eval_movsx(width, from, register(src)),
+        Insn::Swap { kind, size, .. } => kind.eval(size, r1),
+        Insn::JumpIf { op, width, src, .. } => u64::from(op.eval(width, r1, operand(src))),
+        other => panic!("{other:?} is not arithmetic"),
+    }
+}
+
+#[test]
+fn linux_results() {
+    let table = include_str!("golden/eval.txt").lines();
+    let mut count = 0;
+    for line in table.filter(|line| !line.starts_with('#')) {
+        let [slot, r1, r2, expected] = line.split(" | ").collect::<Vec<_>>()[..] else {
+            panic!("{line}");
+        };
+        let hex = |text| u64::from_str_radix(text, 16).unwrap();
+        let insn = decode_bytes(&hex(slot).to_be_bytes()).unwrap().insns()[0];
+        assert_eq!(step(insn, hex(r1), hex(r2)), hex(expected), "{line}");
+        count += 1;
+    }
+    assert!(count > 1800);
 }
