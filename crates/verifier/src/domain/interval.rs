@@ -65,6 +65,15 @@ impl<T: Copy + Ord> Interval<T> {
         Self::new(self.min.max(other.min), self.max.min(other.max))
     }
 
+    /// What remains of `less` and `more` if `less <= more`; `None` if nothing does.
+    #[inline]
+    pub(super) fn at_most(less: &Self, more: &Self) -> Option<(Self, Self)> {
+        Some((
+            Self::new(less.min, less.max.min(more.max))?,
+            Self::new(more.min.max(less.min), more.max)?,
+        ))
+    }
+
     /// The only member, if there is only one.
     #[must_use]
     #[inline]
@@ -73,23 +82,54 @@ impl<T: Copy + Ord> Interval<T> {
     }
 }
 
-/// What the two signednesses of one width share. `$signed` and `$unsigned` are the types of one width.
-macro_rules! width {
-    ($unsigned:ident, $signed:ident) => {
-        impl Interval<$unsigned> {
+/// What needs the ends or the neighbours of the type.
+macro_rules! ends {
+    ($($int:ident)*) => { $(
+        impl Interval<$int> {
             /// Every integer of the type.
             pub const FULL: Self = Self {
-                min: $unsigned::MIN,
-                max: $unsigned::MAX,
+                min: $int::MIN,
+                max: $int::MAX,
             };
 
             /// Whether nothing is known.
             #[must_use]
             #[inline]
             pub const fn is_full(&self) -> bool {
-                self.min == $unsigned::MIN && self.max == $unsigned::MAX
+                self.min == $int::MIN && self.max == $int::MAX
             }
 
+            /// Without `value` if that is an end; `None` if nothing remains.
+            #[inline]
+            pub(super) fn without_end(&self, value: $int) -> Option<Self> {
+                let mut rest = *self;
+                if rest.min == value {
+                    rest.min = value.checked_add(1)?;
+                }
+                if rest.max == value {
+                    rest.max = value.checked_sub(1)?;
+                }
+                Self::new(rest.min, rest.max)
+            }
+
+            /// What remains of `less` and `more` if `less < more`; `None` if nothing does.
+            #[inline]
+            pub(super) fn below(less: &Self, more: &Self) -> Option<(Self, Self)> {
+                Some((
+                    Self::new(less.min, less.max.min(more.max.checked_sub(1)?))?,
+                    Self::new(more.min.max(less.min.checked_add(1)?), more.max)?,
+                ))
+            }
+        }
+    )* };
+}
+
+ends!(u64 i64 u32 i32);
+
+/// What the two signednesses of one width share. `$signed` and `$unsigned` are the types of one width.
+macro_rules! width {
+    ($unsigned:ident, $signed:ident) => {
+        impl Interval<$unsigned> {
             /// The same integers read as signed; `None` if they cross from largest to smallest there.
             #[must_use]
             #[inline]
@@ -280,19 +320,6 @@ macro_rules! width {
         }
 
         impl Interval<$signed> {
-            /// Every integer of the type.
-            pub const FULL: Self = Self {
-                min: $signed::MIN,
-                max: $signed::MAX,
-            };
-
-            /// Whether nothing is known.
-            #[must_use]
-            #[inline]
-            pub const fn is_full(&self) -> bool {
-                self.min == $signed::MIN && self.max == $signed::MAX
-            }
-
             /// Sums. An end wraps past the largest integer, past the smallest, or not; if both do the same, all do.
             #[must_use]
             #[inline]

@@ -202,7 +202,7 @@ impl Parts {
         Some(())
     }
 
-    /// Known bits from the unsigned intervals.
+    /// Known bits from the unsigned intervals. If the bits leave only one member between the ends, it is that.
     #[inline]
     fn learn_bits(&mut self) -> Option<()> {
         let bits = self
@@ -212,6 +212,16 @@ impl Parts {
             .subreg()
             .intersect(Tnum::range(self.u32.min.into(), self.u32.max.into()))?;
         self.bits = bits.with_subreg(low);
+        let (first, last) = (
+            self.bits.first_from(self.u64.min)?,
+            self.bits.last_to(self.u64.max)?,
+        );
+        if first > last {
+            return None;
+        }
+        if first == last {
+            *self = self.contains(first).then_some(Self::constant(first))?;
+        }
         Some(())
     }
 }
