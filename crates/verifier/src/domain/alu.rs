@@ -11,7 +11,8 @@
 //! **Division and remainder** know nothing of bits; intervals do the work.
 //!
 //! In the last two groups Linux 6.18 answers with "unknown" as soon as the right operand is not a constant within
-//! the width, or, for divisions, always. Programs that need more than that are refused by Linux, so [`alu`] answers
+//! the width, or, for divisions, always, and forgets even that a 32-bit result is zero-extended. It also gives up the
+//! signed interval of a left shift. Programs that need more than that are refused by Linux, so [`alu`] answers
 //! likewise; [`alu_best`] does not.
 
 use super::interval::Interval;
@@ -89,7 +90,7 @@ fn transfer(
         AluOp::Rsh => shift(strength, rsh, width, dst, src),
         AluOp::Arsh => shift(strength, arsh, width, dst, src),
         AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod => match strength {
-            Strength::Linux => mov(width, &Scalar::UNKNOWN),
+            Strength::Linux => Scalar::UNKNOWN,
             Strength::Best => divide(op, width, a, b),
         },
     }
@@ -177,7 +178,7 @@ fn shift(strength: Strength, by: Shift, width: Width, dst: &Scalar, src: &Scalar
         (Some(amount), _) if amount < bits => {
             Scalar::inhabited(by(strength, width, dst.parts(), amount))
         }
-        (_, Strength::Linux) => mov(width, &Scalar::UNKNOWN),
+        (_, Strength::Linux) => Scalar::UNKNOWN,
         (_, Strength::Best) => {
             let amounts = alu(
                 AluOp::And,

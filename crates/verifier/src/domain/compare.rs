@@ -204,38 +204,54 @@ fn at_most(order: Order, width: Width, a: &mut Parts, b: &mut Parts) -> Option<(
     Some(())
 }
 
-/// If only one bit can be set in both, it is.
+/// Tests a value for the bits of a known one: if there is only one, it is set.
 #[inline]
 fn share_ones(width: Width, a: &mut Parts, b: &mut Parts) -> Option<()> {
-    let common = in_width(width, a.bits.max() & b.bits.max());
-    if common == 0 {
+    let Some((tested, ones)) = known_ones(width, a, b) else {
+        return Some(());
+    };
+    if tested.bits.max() & ones == 0 {
         return None;
     }
-    if common.is_power_of_two() {
-        for side in [a, b] {
-            side.bits = side.bits.or(Tnum::constant(common));
-        }
+    if ones.is_power_of_two() {
+        tested.bits = tested.bits.or(Tnum::constant(ones));
     }
     Some(())
 }
 
-/// Ones of either are zeros of the other.
+/// Tests a value for the bits of a known one: none is set.
 #[inline]
 fn share_none(width: Width, a: &mut Parts, b: &mut Parts) -> Option<()> {
-    let (ones_a, ones_b) = (a.bits.value(), b.bits.value());
-    if in_width(width, ones_a & ones_b) != 0 {
+    let Some((tested, ones)) = known_ones(width, a, b) else {
+        return Some(());
+    };
+    if tested.bits.value() & ones != 0 {
         return None;
     }
-    a.bits = a.bits.and(Tnum::constant(!in_width(width, ones_b)));
-    b.bits = b.bits.and(Tnum::constant(!in_width(width, ones_a)));
+    tested.bits = tested.bits.and(Tnum::constant(!ones));
     Some(())
 }
 
-/// The bits that a comparison of `width` looks at.
+/// The operand that is tested and the bits that it is tested for, if either is known; more is not deduced, as in
+/// Linux 6.18.
 #[inline]
-fn in_width(width: Width, bits: u64) -> u64 {
+fn known_ones<'a>(
+    width: Width,
+    a: &'a mut Parts,
+    b: &'a mut Parts,
+) -> Option<(&'a mut Parts, u64)> {
+    if let Some(ones) = known(width, b) {
+        Some((a, ones))
+    } else {
+        known(width, a).map(|ones| (b, ones))
+    }
+}
+
+/// The value as a comparison of `width` sees it, if that is known.
+#[inline]
+fn known(width: Width, parts: &Parts) -> Option<u64> {
     match width {
-        Width::W64 => bits,
-        Width::W32 => bits & u64::from(u32::MAX),
+        Width::W64 => parts.bits.as_const(),
+        Width::W32 => parts.bits.subreg().as_const(),
     }
 }

@@ -173,27 +173,6 @@ macro_rules! width {
                 }
             }
 
-            /// Narrows a pair as [`Self::agree`] takes it by the arc from `from` up to `to`, around the end of the
-            /// type if `to` is below `from`: an arc that does not wrap is an unsigned interval, one that does not
-            /// pass from the largest to the smallest signed integer a signed one. `None` if nothing remains.
-            #[inline]
-            pub(super) fn meet_arc(
-                unsigned: Self,
-                signed: Interval<$signed>,
-                from: $unsigned,
-                to: $unsigned,
-            ) -> Option<(Self, Interval<$signed>)> {
-                let unsigned = match Interval::new(from, to) {
-                    Some(arc) => unsigned.meet(&arc)?,
-                    None => unsigned,
-                };
-                let signed = match Interval::new(from.cast_signed(), to.cast_signed()) {
-                    Some(arc) => signed.meet(&arc)?,
-                    None => signed,
-                };
-                Some((unsigned, signed))
-            }
-
             /// Sums. Both ends wrap or neither: then all do, and the sums are what lies between the ends.
             #[must_use]
             #[inline]
@@ -457,3 +436,24 @@ macro_rules! width {
 
 width!(u64, i64);
 width!(u32, i32);
+
+impl Interval<u32> {
+    /// Narrows a pair as [`Self::agree`] takes it by the arc from `from` up to `to`, around the end of the type if
+    /// `to` is below `from`: an arc that does not wrap is an unsigned interval, one that does not pass from the
+    /// largest to the smallest signed integer a signed one. `None` if nothing remains.
+    #[inline]
+    pub(super) fn meet_arc(
+        mut unsigned: Self,
+        mut signed: Interval<i32>,
+        from: u32,
+        to: u32,
+    ) -> Option<(Self, Interval<i32>)> {
+        if let Some(arc) = Interval::new(from, to) {
+            unsigned = unsigned.meet(&arc)?;
+        }
+        if let Some(arc) = Interval::new(from.cast_signed(), to.cast_signed()) {
+            signed = signed.meet(&arc)?;
+        }
+        Some((unsigned, signed))
+    }
+}
