@@ -41,7 +41,10 @@ fn members_are_what_contains_says() {
         let listed: Vec<u64> = members(tnum).collect();
         let contained: Vec<u64> = (0..32).filter(|&x| tnum.contains(x)).collect();
         assert_eq!(listed, contained, "{tnum}");
-        assert_eq!((tnum.min(), tnum.max()), (listed[0], *listed.last().unwrap()));
+        assert_eq!(
+            (tnum.min(), tnum.max()),
+            (listed[0], *listed.last().unwrap())
+        );
         assert_eq!(tnum.is_const(), listed.len() == 1);
     }
 }
@@ -49,7 +52,12 @@ fn members_are_what_contains_says() {
 /// Binary operations and the exact function that each abstracts; whether the result is the smallest possible.
 #[test]
 fn binary_operations_are_sound_and_best() {
-    type Row = (&'static str, fn(Tnum, Tnum) -> Tnum, fn(u64, u64) -> u64, bool);
+    type Row = (
+        &'static str,
+        fn(Tnum, Tnum) -> Tnum,
+        fn(u64, u64) -> u64,
+        bool,
+    );
     let rows: [Row; 6] = [
         ("add", Tnum::add, u64::wrapping_add, true),
         ("sub", Tnum::sub, u64::wrapping_sub, true),
@@ -63,10 +71,12 @@ fn binary_operations_are_sound_and_best() {
             for (a, b) in pairs(&tnums(4)) {
                 let (a, b) = (a.lsh(place), b.lsh(place));
                 let result = abstractly(a, b);
-                let exact = best(
-                    members(a).flat_map(|x| members(b).map(move |y| concretely(x, y))),
+                let exact =
+                    best(members(a).flat_map(|x| members(b).map(move |y| concretely(x, y))));
+                assert!(
+                    exact.is_subset_of(result),
+                    "{name} {a} {b}: {result}, not {exact}"
                 );
-                assert!(exact.is_subset_of(result), "{name} {a} {b}: {result}, not {exact}");
                 if is_best {
                     assert_eq!(exact, result, "{name} {a} {b}");
                 }
@@ -86,9 +96,7 @@ fn pairs(tnums: &[Tnum]) -> impl Iterator<Item = (Tnum, Tnum)> {
 fn products_are_seldom_wide() {
     let few = tnums(4);
     let wide = pairs(&few)
-        .filter(|&(a, b)| {
-            a.mul(b) != best(members(a).flat_map(|x| members(b).map(move |y| x * y)))
-        })
+        .filter(|&(a, b)| a.mul(b) != best(members(a).flat_map(|x| members(b).map(move |y| x * y))))
         .count();
     assert!(wide * 10 < few.len() * few.len(), "{wide} products");
 }
@@ -114,7 +122,9 @@ fn every_eight_bit_value_through_every_unary_operation() {
                 x.swap_bytes() >> (64 - 8 * size.bytes())
             });
         }
-        check("subreg", tnum.lsh(28).subreg(), &|x| (x << 28) & 0xffff_ffff);
+        check("subreg", tnum.lsh(28).subreg(), &|x| {
+            (x << 28) & 0xffff_ffff
+        });
         check("clear_subreg", tnum.lsh(28).clear_subreg(), &|x| {
             (x << 28) >> 32 << 32
         });
@@ -130,9 +140,7 @@ fn sign_bits_spread() {
     for tnum in tnums(5) {
         let high = tnum.lsh(59);
         for n in [0, 1, 5, 63] {
-            let exact = best(
-                members(high).map(|x| (x.cast_signed() >> n).cast_unsigned()),
-            );
+            let exact = best(members(high).map(|x| (x.cast_signed() >> n).cast_unsigned()));
             assert_eq!(high.arsh(n), exact, "{high} by {n}");
         }
         let word = tnum.lsh(27);
@@ -156,10 +164,13 @@ fn shifts_by_an_unknown_amount_are_best() {
                 (tnum.lsh(61), amount.or(Tnum::constant(64))),
             ] {
                 let exact = best(members(tnum).flat_map(|x| {
-                    members(amount)
-                        .map(move |n| concretely(x, u32::try_from(n % 64).unwrap()))
+                    members(amount).map(move |n| concretely(x, u32::try_from(n % 64).unwrap()))
                 }));
-                assert_eq!(tnum.shift_by(shift, amount, 64), exact, "{tnum} by {amount}");
+                assert_eq!(
+                    tnum.shift_by(shift, amount, 64),
+                    exact,
+                    "{tnum} by {amount}"
+                );
             }
         }
     }

@@ -8,7 +8,11 @@ use skep_verifier::domain::Interval;
 fn intervals<T: Copy + Ord>(values: &[T]) -> Vec<Interval<T>> {
     values
         .iter()
-        .flat_map(|&min| values.iter().filter_map(move |&max| Interval::new(min, max)))
+        .flat_map(|&min| {
+            values
+                .iter()
+                .filter_map(move |&max| Interval::new(min, max))
+        })
         .collect()
 }
 
@@ -151,7 +155,10 @@ fn lattice() {
             }
             let join = a.join(&b);
             assert!(a.is_within(&join) && b.is_within(&join));
-            assert_eq!(a.is_within(&b), (0..6).all(|x| !a.contains(x) || b.contains(x)));
+            assert_eq!(
+                a.is_within(&b),
+                (0..6).all(|x| !a.contains(x) || b.contains(x))
+            );
         }
     }
 }

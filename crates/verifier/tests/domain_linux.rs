@@ -7,9 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use skep_isa::{AluOp, JmpOp, Size, SwapKind, Width};
-use skep_verifier::domain::{
-    Interval, Parts, Scalar, Tnum, alu, mov, movsx, neg, refine, swap,
-};
+use skep_verifier::domain::{Interval, Parts, Scalar, Tnum, alu, mov, movsx, neg, refine, swap};
 use std::fmt::Write;
 
 const TABLE: &str = include_str!("domain_linux.txt");
@@ -123,10 +121,7 @@ const JMP: [(&str, JmpOp); 11] = [
 ];
 
 fn find<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
-    table
-        .iter()
-        .find(|row| row.0 == name)
-        .map(|row| row.1)
+    table.iter().find(|row| row.0 == name).map(|row| row.1)
 }
 
 /// What the domain says, in the table's form.
@@ -175,10 +170,7 @@ fn is_within(ours: &str, theirs: &str) -> bool {
         && ours.iter().zip(&theirs).all(|pair| match pair {
             (None, _) => true,
             (Some(_), None) => false,
-            (Some(ours), Some(theirs)) => ours
-                .iter()
-                .zip(theirs)
-                .all(|(a, b)| a.is_within(b)),
+            (Some(ours), Some(theirs)) => ours.iter().zip(theirs).all(|(a, b)| a.is_within(b)),
         })
 }
 
@@ -219,7 +211,11 @@ fn linux_prints_the_same() {
         };
         let ours = answer(op, dst, src);
         if ours != expected {
-            let how = if is_within(&ours, theirs) { "within" } else { "BEYOND" };
+            let how = if is_within(&ours, theirs) {
+                "within"
+            } else {
+                "BEYOND"
+            };
             writeln!(wrong, "{how} {op} | {dst} | {src}\n  {expected}\n  {ours}").unwrap();
         } else if !is_within(&ours, theirs) {
             writeln!(wrong, "BEYOND {op} | {dst} | {src}: {ours}").unwrap();

@@ -5,7 +5,8 @@
 
 use skep_isa::{AluOp, JmpOp, Size, SwapKind, Width, eval_mov, eval_movsx, eval_neg};
 use skep_verifier::domain::{
-    Interval, Parts, Scalar, Tnum, alu, alu_best, compare_known, mov, movsx, neg, refine, swap,
+    Branches, Interval, Parts, Scalar, Tnum, alu, alu_best, compare_known, mov, movsx, movsx_best,
+    neg, refine, refine_best, swap,
 };
 
 const WIDTHS: [Width; 2] = [Width::W32, Width::W64];
@@ -66,12 +67,18 @@ impl Random {
         }
         if which & 8 != 0 {
             let x = x.cast_signed();
-            let (min, max) = (x.saturating_sub_unsigned(up), x.saturating_add_unsigned(down));
+            let (min, max) = (
+                x.saturating_sub_unsigned(up),
+                x.saturating_add_unsigned(down),
+            );
             parts.s64 = Interval { min, max };
         }
         let (down, up) = (self.distance(), self.distance());
         if which & 16 != 0 {
-            let (min, max) = (low.saturating_sub(small(down)), low.saturating_add(small(up)));
+            let (min, max) = (
+                low.saturating_sub(small(down)),
+                low.saturating_add(small(up)),
+            );
             parts.u32 = Interval { min, max };
         }
         if which & 32 != 0 {
@@ -176,9 +183,11 @@ fn check_unary(a: &Sample) {
         check("neg", neg(width, &a.scalar), &|x| eval_neg(width, x));
         check("mov", mov(width, &a.scalar), &|x| eval_mov(width, x));
         for from in [Size::B, Size::H, Size::W] {
-            check("movsx", movsx(width, from, &a.scalar), &|x| {
-                eval_movsx(width, from, x)
-            });
+            for movsx in [movsx, movsx_best] {
+                check("movsx", movsx(width, from, &a.scalar), &|x| {
+                    eval_movsx(width, from, x)
+                });
+            }
         }
     }
     for kind in SwapKind::ALL {
@@ -197,33 +206,35 @@ fn check_unary(a: &Sample) {
 fn check_jumps(a: &Sample, b: &Sample) {
     for op in JmpOp::ALL {
         for width in WIDTHS {
-            let branches = refine(op, width, &a.scalar, &b.scalar);
             let known = compare_known(op, width, &a.scalar, &b.scalar);
-            for &x in &a.members {
-                for &y in &b.members {
-                    let holds = op.eval(width, x, y);
-                    let branch = if holds {
-                        branches.taken
-                    } else {
-                        branches.fallthrough
-                    };
-                    let kept = branch.is_some_and(|(a, b)| a.contains(x) && b.contains(y));
-                    assert!(
-                        kept && known != Some(!holds),
-                        "{op:?} {width:?} {} {}: {branch:?} lacks {x:#x} {y:#x}",
-                        a.scalar,
-                        b.scalar
-                    );
+            let best = refine_best(op, width, &a.scalar, &b.scalar);
+            for branches in [refine(op, width, &a.scalar, &b.scalar), best] {
+                for &x in &a.members {
+                    for &y in &b.members {
+                        let holds = op.eval(width, x, y);
+                        assert!(
+                            keeps(&branches, holds, x, y) && known != Some(!holds),
+                            "{op:?} {width:?} {} {}: {branches:?} lacks {x:#x} {y:#x}",
+                            a.scalar,
+                            b.scalar
+                        );
+                    }
                 }
             }
-            for (refined_a, refined_b) in [branches.taken, branches.fallthrough]
-                .into_iter()
-                .flatten()
-            {
+            for (refined_a, refined_b) in [best.taken, best.fallthrough].into_iter().flatten() {
                 assert!(refined_a.is_within(&a.scalar) && refined_b.is_within(&b.scalar));
             }
         }
     }
+}
+
+fn keeps(branches: &Branches, holds: bool, x: u64, y: u64) -> bool {
+    let branch = if holds {
+        branches.taken
+    } else {
+        branches.fallthrough
+    };
+    branch.is_some_and(|(a, b)| a.contains(x) && b.contains(y))
 }
 
 fn check_lattice(a: &Sample, b: &Sample) {
@@ -309,7 +320,11 @@ fn empty_is_empty() {
             empty += 1;
             let mut candidates = random.candidates(&a, x);
             candidates.extend(random.candidates(&b, y));
-            assert!(!candidates.into_iter().any(|z| a.contains(z) && b.contains(z)));
+            assert!(
+                !candidates
+                    .into_iter()
+                    .any(|z| a.contains(z) && b.contains(z))
+            );
         }
     }
     assert!(empty > 1_000, "only {empty}");
@@ -346,7 +361,10 @@ fn loads() {
     for size in SIZES {
         let bits = 8 * size.bytes();
         let unsigned = Scalar::unknown_of_size(size);
-        assert_eq!((unsigned.umin(), unsigned.umax()), (0, u64::MAX >> (64 - bits)));
+        assert_eq!(
+            (unsigned.umin(), unsigned.umax()),
+            (0, u64::MAX >> (64 - bits))
+        );
         let signed = Scalar::signed_of_size(size);
         assert_eq!(signed.smin(), i64::MIN >> (64 - bits));
         assert_eq!(signed.smax(), i64::MAX >> (64 - bits));

@@ -12,21 +12,14 @@
 //!
 //! In the last two groups Linux 6.18 answers with "unknown" as soon as the right operand is not a constant within
 //! the width, or, for divisions, always, and forgets even that a 32-bit result is zero-extended. It also gives up the
-//! signed interval of a left shift. Programs that need more than that are refused by Linux, so [`alu`] answers
+//! signed interval of a left shift, and the unsigned one a bit early. Programs that need more than that are refused by Linux, so [`alu`] answers
 //! likewise; [`alu_best`] does not.
 
+use super::Strength;
 use super::interval::Interval;
 use super::scalar::{Parts, Scalar, low};
+use super::tnum::{sign_extend, size_mask};
 use skep_isa::{AluOp, Size, SwapKind, Width};
-
-/// How much precision is wanted where Linux has little.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Strength {
-    /// As Linux 6.18.
-    Linux,
-    /// As the domain allows.
-    Best,
-}
 
 /// `dst op= src`, giving up where Linux 6.18 gives up (see the module's source documentation): for verdicts.
 #[must_use]
@@ -55,10 +48,43 @@ pub fn mov(width: Width, src: &Scalar) -> Scalar {
     }
 }
 
-/// `dst = (sN)src`, where `from` gives the N bits that are kept and sign-extended to `width`.
+/// `dst = (sN)src`, where `from` gives the N bits that are kept and sign-extended to `width`; as Linux 6.18, which
+/// uses the signed interval of the width alone, if no bit above N and no sign changes within it.
 #[must_use]
 pub fn movsx(width: Width, from: Size, src: &Scalar) -> Scalar {
+    let signed = match width {
+        Width::W64 => src.parts().s64,
+        Width::W32 => Interval {
+            min: src.parts().s32.min.into(),
+            max: src.parts().s32.max.into(),
+        },
+    };
+    let (min, max) = (
+        sign_extended(from, signed.min),
+        sign_extended(from, signed.max),
+    );
+    let above = !size_mask(from);
+    let same_above = (signed.min ^ signed.max).cast_unsigned() & above == 0;
+    let known = if same_above && (min < 0) == (max < 0) {
+        Scalar::from_signed(min, max)
+    } else {
+        None
+    };
+    mov(
+        width,
+        &known.unwrap_or_else(|| Scalar::signed_of_size(from)),
+    )
+}
+
+/// As [`movsx`], as precise as the domain allows: for facts.
+#[must_use]
+pub fn movsx_best(width: Width, from: Size, src: &Scalar) -> Scalar {
     mov(width, &src.sign_extend(from))
+}
+
+#[inline]
+fn sign_extended(size: Size, x: i64) -> i64 {
+    sign_extend(x.cast_unsigned(), 8 * size.bytes()).cast_signed()
 }
 
 /// Byte swap of the low `size` bytes, the rest zeroed, on a little-endian machine, where a swap to little endian is
@@ -71,13 +97,7 @@ pub fn swap(kind: SwapKind, size: Size, value: &Scalar) -> Scalar {
     }
 }
 
-fn transfer(
-    strength: Strength,
-    op: AluOp,
-    width: Width,
-    dst: &Scalar,
-    src: &Scalar,
-) -> Scalar {
+fn transfer(strength: Strength, op: AluOp, width: Width, dst: &Scalar, src: &Scalar) -> Scalar {
     let (a, b) = (dst.parts(), src.parts());
     match op {
         AluOp::Add => of_width(width, add(a, b)),
@@ -206,56 +226,38 @@ fn bits_of(width: Width) -> u32 {
 /// Left shift. The low half of a 64-bit shift below 32 is the shift of the low half. A shift by 32 leaves nothing
 /// of the high half, and its sign is that of the low one, so the 32-bit intervals give the 64-bit ones.
 fn lsh(strength: Strength, width: Width, a: &Parts, amount: u32) -> Parts {
-    if let Width::W32 = width {
-        return Parts {
-            bits: a.bits.subreg().lsh(amount),
-            u32: a.u32.lsh(amount),
-            s32: signed_lsh32(strength, a.s32, amount),
-            ..Parts::UNKNOWN
-        }
-        .zero_extended();
+    let mut parts = Parts {
+        bits: a.bits.lsh(amount),
+        ..Parts::UNKNOWN
+    };
+    if amount < u32::BITS {
+        (parts.u32, parts.s32) = match strength {
+            Strength::Linux if a.u32.max > 1 << (31 - amount) => (parts.u32, parts.s32),
+            Strength::Linux => (a.u32.lsh(amount), parts.s32),
+            Strength::Best => (a.u32.lsh(amount), a.s32.lsh(amount)),
+        };
     }
-    let low_half = amount < u32::BITS;
-    let s64 = if amount == u32::BITS {
-        Interval {
+    if let Width::W32 = width {
+        return parts.zero_extended();
+    }
+    (parts.u64, parts.s64) = match strength {
+        Strength::Linux if a.u64.max > 1 << (63 - amount) => (parts.u64, parts.s64),
+        Strength::Linux => (a.u64.lsh(amount), parts.s64),
+        Strength::Best => (a.u64.lsh(amount), a.s64.lsh(amount)),
+    };
+    if amount == u32::BITS {
+        parts.s64 = Interval {
             min: i64::from(a.s32.min) << amount,
             max: i64::from(a.s32.max) << amount,
-        }
-    } else if strength == Strength::Best {
-        a.s64.lsh(amount)
-    } else {
-        Interval::<i64>::FULL
-    };
-    Parts {
-        bits: a.bits.lsh(amount),
-        u64: if amount == u32::BITS {
-            Interval {
+        };
+        if strength == Strength::Best {
+            parts.u64 = Interval {
                 min: u64::from(a.u32.min) << amount,
                 max: u64::from(a.u32.max) << amount,
-            }
-        } else {
-            a.u64.lsh(amount)
-        },
-        s64,
-        u32: if low_half {
-            a.u32.lsh(amount)
-        } else {
-            Interval::constant(0)
-        },
-        s32: if low_half {
-            signed_lsh32(strength, a.s32, amount)
-        } else {
-            Interval::constant(0)
-        },
+            };
+        }
     }
-}
-
-#[inline]
-fn signed_lsh32(strength: Strength, signed: Interval<i32>, amount: u32) -> Interval<i32> {
-    match strength {
-        Strength::Linux => Interval::<i32>::FULL,
-        Strength::Best => signed.lsh(amount),
-    }
+    parts
 }
 
 fn rsh(_: Strength, width: Width, a: &Parts, amount: u32) -> Parts {

@@ -9,6 +9,7 @@
 //!
 //! Does not know that both operands may be the same register.
 
+use super::Strength;
 use super::interval::Interval;
 use super::scalar::{Parts, Scalar};
 use super::tnum::Tnum;
@@ -23,13 +24,23 @@ pub struct Branches {
     pub fallthrough: Option<(Scalar, Scalar)>,
 }
 
-/// What `if dst op src` says about its operands.
+/// What `if dst op src` says about its operands, as in Linux 6.18: for verdicts.
 #[must_use]
 pub fn refine(op: JmpOp, width: Width, dst: &Scalar, src: &Scalar) -> Branches {
+    branches(Strength::Linux, op, width, dst, src)
+}
+
+/// What `if dst op src` says about its operands, as far as the domain allows: for facts.
+#[must_use]
+pub fn refine_best(op: JmpOp, width: Width, dst: &Scalar, src: &Scalar) -> Branches {
+    branches(Strength::Best, op, width, dst, src)
+}
+
+fn branches(strength: Strength, op: JmpOp, width: Width, dst: &Scalar, src: &Scalar) -> Branches {
     let (holds, fails) = relations(op);
     Branches {
-        taken: assume(holds, width, dst, src),
-        fallthrough: assume(fails, width, dst, src),
+        taken: assume(strength, holds, width, dst, src),
+        fallthrough: assume(strength, fails, width, dst, src),
     }
 }
 
@@ -37,9 +48,9 @@ pub fn refine(op: JmpOp, width: Width, dst: &Scalar, src: &Scalar) -> Branches {
 #[must_use]
 pub fn compare_known(op: JmpOp, width: Width, dst: &Scalar, src: &Scalar) -> Option<bool> {
     let (holds, fails) = relations(op);
-    if assume(fails, width, dst, src).is_none() {
+    if assume(Strength::Linux, fails, width, dst, src).is_none() {
         Some(true)
-    } else if assume(holds, width, dst, src).is_none() {
+    } else if assume(Strength::Linux, holds, width, dst, src).is_none() {
         Some(false)
     } else {
         None
@@ -88,6 +99,7 @@ const fn relations(op: JmpOp) -> (Relation, Relation) {
 
 /// The operands if `relation` holds; `None` if it cannot.
 fn assume(
+    strength: Strength,
     relation: Relation,
     width: Width,
     dst: &Scalar,
@@ -95,14 +107,14 @@ fn assume(
 ) -> Option<(Scalar, Scalar)> {
     let (mut a, mut b) = (*dst.parts(), *src.parts());
     match relation {
-        Relation::Equal => equal(width, &mut a, &mut b)?,
+        Relation::Equal => equal(strength, width, &mut a, &mut b)?,
         Relation::Differ => differ(width, &mut a, &mut b)?,
         Relation::Below(order) => below(order, width, &mut a, &mut b)?,
         Relation::AtMost(order) => at_most(order, width, &mut a, &mut b)?,
         Relation::Above(order) => below(order, width, &mut b, &mut a)?,
         Relation::AtLeast(order) => at_most(order, width, &mut b, &mut a)?,
         Relation::ShareOnes => share_ones(width, &mut a, &mut b)?,
-        Relation::ShareNone => share_none(width, &mut a, &mut b)?,
+        Relation::ShareNone => share_none(strength, width, &mut a, &mut b)?,
     }
     Some((renew(dst, a)?, renew(src, b)?))
 }
@@ -117,13 +129,23 @@ fn renew(old: &Scalar, parts: Parts) -> Option<Scalar> {
     }
 }
 
-/// Both become what they have in common, in 32 bits the low halves only.
+/// Both become what they have in common, in 32 bits the low halves only. Of 64-bit operands, Linux leaves the 32-bit
+/// intervals to what the others say about them.
 #[inline]
-fn equal(width: Width, a: &mut Parts, b: &mut Parts) -> Option<()> {
+fn equal(strength: Strength, width: Width, a: &mut Parts, b: &mut Parts) -> Option<()> {
     match width {
         Width::W64 => {
-            *a = a.meet(b)?;
-            *b = *a;
+            let both = a.meet(b)?;
+            for side in [a, b] {
+                *side = match strength {
+                    Strength::Linux => Parts {
+                        u32: side.u32,
+                        s32: side.s32,
+                        ..both
+                    },
+                    Strength::Best => both,
+                };
+            }
         }
         Width::W32 => {
             let low = a.bits.subreg().intersect(b.bits.subreg())?;
@@ -219,16 +241,28 @@ fn share_ones(width: Width, a: &mut Parts, b: &mut Parts) -> Option<()> {
     Some(())
 }
 
-/// Tests a value for the bits of a known one: none is set.
+/// Tests a value for the bits of a known one: none is set. Linux then forgets what was known beyond the bits.
 #[inline]
-fn share_none(width: Width, a: &mut Parts, b: &mut Parts) -> Option<()> {
+fn share_none(strength: Strength, width: Width, a: &mut Parts, b: &mut Parts) -> Option<()> {
     let Some((tested, ones)) = known_ones(width, a, b) else {
         return Some(());
     };
     if tested.bits.value() & ones != 0 {
         return None;
     }
+    if tested.bits.max() & ones == 0 {
+        return Some(());
+    }
     tested.bits = tested.bits.and(Tnum::constant(!ones));
+    match strength {
+        Strength::Linux => {
+            *tested = Parts {
+                bits: tested.bits,
+                ..Parts::UNKNOWN
+            }
+        }
+        Strength::Best => {}
+    }
     Some(())
 }
 
