@@ -2,12 +2,12 @@
 //!
 //! A row of arithmetic is `op | dst | src | result`, one of a conditional jump `op | dst | src | dst and src where it
 //! falls through | dst and src where it is taken`, `none` where Linux found that it cannot go. The scalars are as
-//! Linux printed them, less ids. Rows whose operation starts with `~` are known deviations: there, our answer stands
+//! Linux printed them, less ids; where a path is split, of the first half. Rows whose operation starts with `~` are known deviations: there, our answer stands
 //! after `=>` at the end and is checked to lie within Linux's, never beyond it.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use skep_isa::{AluOp, JmpOp, Size, SwapKind, Width};
-use skep_verifier::domain::{Interval, Parts, Scalar, Tnum, alu, mov, movsx, neg, refine, swap};
+use skep_verifier::domain::{Parts, Scalar, Tnum, alu, mov, movsx, neg, refine, split, swap};
 use std::fmt::Write;
 
 const TABLE: &str = include_str!("domain_linux.txt");
@@ -52,7 +52,7 @@ fn parse(text: &str) -> Parts {
     for group in inner.split(',').filter(|group| !group.is_empty()) {
         let names: Vec<&str> = group.split('=').collect();
         let (value, names) = names.split_last().unwrap();
-        if names == &["var_off"] {
+        if *names == ["var_off"] {
             let (bits, mask) = value.trim_matches(['(', ')']).split_once("; ").unwrap();
             parts.bits = Tnum::new(number(bits, 64), number(mask, 64));
             continue;
@@ -139,7 +139,9 @@ fn answer(op: &str, dst: &str, src: &str) -> String {
         return text;
     }
     if let Some(alu_op) = find(&ALU, name) {
-        return alu(alu_op, width, &scalar(dst), &scalar(src)).to_string();
+        let (dst, src) = (scalar(dst), scalar(src));
+        let dst = split(alu_op, &dst, &src).map_or(dst, |(first, _)| first);
+        return alu(alu_op, width, &dst, &src).to_string();
     }
     let dst = scalar(dst);
     match name {

@@ -6,7 +6,7 @@
 use skep_isa::{AluOp, JmpOp, Size, SwapKind, Width, eval_mov, eval_movsx, eval_neg};
 use skep_verifier::domain::{
     Branches, Interval, Parts, Scalar, Tnum, alu, alu_best, compare_known, mov, movsx, movsx_best,
-    neg, refine, refine_best, swap,
+    neg, refine, refine_best, split, swap,
 };
 
 const WIDTHS: [Width; 2] = [Width::W32, Width::W64];
@@ -354,6 +354,45 @@ fn constants_are_exact() {
             }
         }
     }
+}
+
+/// Both halves of a split hold every member, or one does.
+#[test]
+fn splits_lose_nothing() {
+    let mut random = Random(6);
+    let ones = Interval { min: -1, max: 0 };
+    for _ in 0..2_000 {
+        let low = [0, 0xffff_ffff][usize::try_from(random.below(2)).unwrap()];
+        let x = [low, random.integer() << 32 | low, low << 32 | low]
+            [usize::try_from(random.below(3)).unwrap()];
+        let parts = Parts {
+            s32: ones,
+            ..random.parts(x)
+        };
+        let Some(scalar) = Scalar::new(parts) else {
+            panic!("{parts:x?} holds {x:#x}")
+        };
+        let Some((minus_one, zero)) = split(AluOp::And, &scalar, &Scalar::constant(12)) else {
+            continue;
+        };
+        for y in random.candidates(&parts, x) {
+            let kept = minus_one.contains(y) || zero.contains(y);
+            assert_eq!(kept, scalar.contains(y), "{scalar} {y:#x}");
+        }
+    }
+    let sign = alu(
+        AluOp::Arsh,
+        Width::W64,
+        &Scalar::UNKNOWN,
+        &Scalar::constant(63),
+    );
+    let src = Scalar::constant(12);
+    assert_eq!(
+        split(AluOp::Or, &sign, &src),
+        Some((Scalar::immediate(-1), Scalar::constant(0)))
+    );
+    assert_eq!(split(AluOp::Xor, &sign, &src), None);
+    assert_eq!(split(AluOp::And, &src, &src), None);
 }
 
 #[test]

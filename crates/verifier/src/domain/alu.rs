@@ -17,7 +17,7 @@
 
 use super::Strength;
 use super::interval::Interval;
-use super::scalar::{Parts, Scalar, low};
+use super::scalar::{Parts, Scalar};
 use super::tnum::{sign_extend, size_mask};
 use skep_isa::{AluOp, Size, SwapKind, Width};
 
@@ -85,6 +85,43 @@ pub fn movsx_best(width: Width, from: Size, src: &Scalar) -> Scalar {
 #[inline]
 fn sign_extended(size: Size, x: i64) -> i64 {
     sign_extend(x.cast_unsigned(), 8 * size.bytes()).cast_signed()
+}
+
+/// Where Linux 6.18 goes on twice: `dst &= src` and `dst |= src` with a known `src` and a `dst` of which only -1 and 0
+/// are left (of the low half, at least), as after a right shift of the sign. Neither path loses what the operation
+/// would blur. Linux goes on with -1, the first, and later repeats the instruction with 0, the second.
+///
+/// `None` for other operations and operands. Sound because -1 and 0 are all that the low half can be.
+#[must_use]
+pub fn split(op: AluOp, dst: &Scalar, src: &Scalar) -> Option<(Scalar, Scalar)> {
+    match op {
+        AluOp::And | AluOp::Or => {}
+        AluOp::Add
+        | AluOp::Sub
+        | AluOp::Mul
+        | AluOp::Div
+        | AluOp::Sdiv
+        | AluOp::Lsh
+        | AluOp::Rsh
+        | AluOp::Mod
+        | AluOp::Smod
+        | AluOp::Xor
+        | AluOp::Arsh => return None,
+    }
+    let parts = *dst.parts();
+    if !src.is_const() || parts.s32 != (Interval { min: -1, max: 0 }) {
+        return None;
+    }
+    if parts.s64 == (Interval { min: -1, max: 0 }) {
+        return Some((Scalar::constant(u64::MAX), Scalar::constant(0)));
+    }
+    let with_low = |low: i32| {
+        Scalar::new(Parts {
+            s32: Interval::constant(low),
+            ..parts
+        })
+    };
+    Some((with_low(-1)?, with_low(0)?))
 }
 
 /// Byte swap of the low `size` bytes, the rest zeroed, on a little-endian machine, where a swap to little endian is
@@ -193,7 +230,7 @@ type Shift = fn(Strength, Width, &Parts, u32) -> Parts;
 /// A shift by `src`.
 fn shift(strength: Strength, by: Shift, width: Width, dst: &Scalar, src: &Scalar) -> Scalar {
     let bits = bits_of(width);
-    let known = src.as_const().map(low);
+    let known = src.as_const().and_then(|amount| u32::try_from(amount).ok());
     match (known, strength) {
         (Some(amount), _) if amount < bits => {
             Scalar::inhabited(by(strength, width, dst.parts(), amount))

@@ -48,6 +48,9 @@ pub struct Scalar {
     parts: Parts,
 }
 
+/// A cache line: states hold many scalars and copy them often.
+const _: () = assert!(size_of::<Scalar>() == 64);
+
 /// The low half.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "truncation is the meaning")]
