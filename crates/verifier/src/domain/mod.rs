@@ -8,7 +8,7 @@
 //!
 //! A transfer function `f#` is sound if `x` in `a` and `y` in `b` imply `f(x, y)` in `f#(a, b)`; each says why it is.
 //!
-//! * [`alu`], [`neg`], [`mov`], [`movsx`], [`swap`]: transfer of arithmetic; [`split`]: where a path becomes two.
+//! * [`alu()`], [`neg`], [`mov`], [`movsx`], [`swap`]: transfer of arithmetic; [`split`]: where a path becomes two.
 //! * [`refine`], [`compare_known`]: what a conditional jump says about its operands.
 //! * [`alu_best`], [`movsx_best`], [`refine_best`]: the same for facts that optimisers use. The former give up where
 //!   Linux 6.18 does, because a verdict must be Linux's; these are as precise as the domain allows.
