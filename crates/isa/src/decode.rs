@@ -16,9 +16,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::insn::{CallTarget, Imm64, Insn, InsnIdx, Operand, Reg};
-use crate::ops::{
-    AluOp, AtomicOp, Class, JmpOp, Mode, SOURCE_REG, Size, SwapKind, Width, special,
-};
+use crate::ops::{AluOp, AtomicOp, Class, JmpOp, Mode, SOURCE_REG, Size, SwapKind, Width, special};
 use crate::program::Program;
 use crate::raw::RawInsn;
 
@@ -52,7 +50,10 @@ pub enum DecodeErrorKind {
 
 /// Families of instructions that share a wording for reserved fields.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[expect(missing_docs, reason = "the names are those in Linux's log, see `text`")]
+#[expect(
+    missing_docs,
+    reason = "the names are those in Linux's log, see `text`"
+)]
 pub enum Family {
     Alu,
     Mov,
@@ -103,12 +104,8 @@ enum Stage {
 impl DecodeErrorKind {
     fn stage(self) -> Stage {
         match self {
-            Self::UnknownOpcode(code) => match Class::of(code) {
-                Class::Ldx => Stage::Walk,
-                Class::Jmp | Class::Jmp32 => Stage::Walk,
-                Class::Ld | Class::St | Class::Stx | Class::Alu | Class::Alu64 => Stage::Pass,
-            },
-            Self::Reserved(Family::Ldx | Family::Stx)
+            Self::UnknownOpcode(_)
+            | Self::Reserved(Family::Ldx)
             | Self::InvalidImm64
             | Self::UnrecognizedImm64
             | Self::InvalidLength(_)
@@ -406,8 +403,8 @@ fn decode_alu(raw: RawInsn, width: Width) -> Result<Insn, DecodeErrorKind> {
         special::END => decode_swap(raw),
         special::MOV => decode_mov(raw, width),
         code if AluOp::from_code(code, 0).is_some() => {
-            let op = AluOp::from_code(code, raw.off)
-                .ok_or(DecodeErrorKind::Reserved(Family::Alu))?;
+            let op =
+                AluOp::from_code(code, raw.off).ok_or(DecodeErrorKind::Reserved(Family::Alu))?;
             let src = operand(raw, Family::Alu)?;
             let dst = reg(raw.dst)?;
             Ok(Insn::Alu {

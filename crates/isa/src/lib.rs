@@ -24,8 +24,6 @@ pub mod text;
 
 pub use decode::{DecodeError, DecodeErrorKind, Family, decode, decode_bytes, decode_one};
 pub use insn::*;
-pub use ops::{
-    AluOp, AtomicOp, JmpOp, Size, SwapKind, Width, eval_mov, eval_movsx, eval_neg,
-};
+pub use ops::{AluOp, AtomicOp, JmpOp, Size, SwapKind, Width, eval_mov, eval_movsx, eval_neg};
 pub use program::Program;
 pub use raw::RawInsn;

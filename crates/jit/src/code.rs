@@ -1,7 +1,6 @@
 //! What compilation gives: bytes, symbolic relocations and the map from machine code back to instructions.
 
 use skep_isa::InsnIdx;
-use skep_xlate as _;
 
 /// Architecture to compile for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,6 +97,7 @@ pub struct Code {
     pub(crate) functions: Vec<u32>,
     pub(crate) pc_map: Vec<PcEntry>,
     pub(crate) tail_entry: u32,
+    pub(crate) callback_thunk: Option<u32>,
     pub(crate) options: Options,
 }
 
@@ -126,10 +126,19 @@ impl Code {
         &self.pc_map
     }
 
-    /// Byte offset where a tail call enters, behind the main function's prologue.
+    /// Byte offset where a tail call enters: the main function's entry (ARCHITECTURE.md, "Tail calls").
     #[must_use]
     pub fn tail_entry(&self) -> u32 {
         self.tail_entry
+    }
+
+    /// Byte offset of the callback thunk, present when the program takes the address of a function.
+    ///
+    /// It is `extern "C" fn(function: u64, args: *const [u64; 5], run: &RunCtx) -> u64`: it keeps the native callee-saved
+    /// registers that a local function does not keep itself, pins `run` and calls `function` with r1 to r5.
+    #[must_use]
+    pub fn callback_thunk(&self) -> Option<u32> {
+        self.callback_thunk
     }
 
     /// What it was compiled for.

@@ -6,21 +6,15 @@
 //! This crate does not know addresses: maps, helpers and functions stay symbolic.
 #![forbid(unsafe_code)]
 
+mod facts;
+mod function;
+
+pub use facts::{Calls, FramePointer, PrologueFacts, RegSet, RegUse, jump_target, local_target};
+pub use function::{Function, function_at};
+
+use skep_contracts as _;
 use skep_isa::{Insn, InsnIdx};
 use skep_verifier as _;
-
-/// One function of a translated program.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Function {
-    /// First slot.
-    pub start: InsnIdx,
-    /// One past the last slot.
-    pub end: InsnIdx,
-    /// Bytes of stack that it uses itself, a multiple of 8, at most 512.
-    pub stack_bytes: u32,
-    /// Name from BTF, else empty.
-    pub name: String,
-}
 
 /// A translated program. Map references are `Imm64::MapIdx`/`MapIdxValue` (index into the program's map table), helper calls
 /// are `CallTarget::Helper`, local calls are slot-relative; every offset is relative to *this* instruction sequence.
@@ -48,5 +42,25 @@ impl Xlated {
     #[must_use]
     pub fn functions(&self) -> &[Function] {
         &self.functions
+    }
+
+    /// What the prologue of one of its functions depends on.
+    #[must_use]
+    pub fn prologue(&self, function: &Function) -> PrologueFacts {
+        PrologueFacts::of(function, &self.insns[function.slots()])
+    }
+
+    /// Takes a program as if the verifier had accepted it. Tests of engines build programs with it that the verifier need
+    /// not know; nothing else may.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn assume_verified_for_tests(program: &skep_isa::Program) -> Self {
+        let insns: Box<[Insn]> = program.insns().into();
+        let slots = u32::try_from(insns.len()).expect("programs are shorter than 2^32 slots");
+        Self {
+            origin: (0..slots).map(InsnIdx).collect(),
+            functions: function::discover(&insns),
+            insns,
+        }
     }
 }

@@ -102,7 +102,10 @@ impl AluOp {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the low half is what a 32-bit operation sees")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the low half is what a 32-bit operation sees"
+)]
 const fn low(value: u64) -> u32 {
     value as u32
 }

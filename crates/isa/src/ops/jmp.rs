@@ -73,7 +73,10 @@ impl JmpOp {
     /// Whether the condition holds; at [`Width::W32`] only the low halves count.
     /// An immediate operand is given sign-extended.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "the low half is what a 32-bit comparison sees")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the low half is what a 32-bit comparison sees"
+    )]
     pub fn eval(self, width: Width, dst: u64, src: u64) -> bool {
         match width {
             Width::W32 => self.eval32(dst as u32, src as u32),

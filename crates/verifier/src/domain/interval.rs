@@ -65,6 +65,15 @@ impl<T: Copy + Ord> Interval<T> {
         Self::new(self.min.max(other.min), self.max.min(other.max))
     }
 
+    /// What remains of `less` and `more` if `less <= more`; `None` if nothing does.
+    #[inline]
+    pub(super) fn at_most(less: &Self, more: &Self) -> Option<(Self, Self)> {
+        Some((
+            Self::new(less.min, less.max.min(more.max))?,
+            Self::new(more.min.max(less.min), more.max)?,
+        ))
+    }
+
     /// The only member, if there is only one.
     #[must_use]
     #[inline]
@@ -73,23 +82,54 @@ impl<T: Copy + Ord> Interval<T> {
     }
 }
 
-/// What the two signednesses of one width share. `$signed` and `$unsigned` are the types of one width.
-macro_rules! width {
-    ($unsigned:ident, $signed:ident) => {
-        impl Interval<$unsigned> {
+/// What needs the ends or the neighbours of the type.
+macro_rules! ends {
+    ($($int:ident)*) => { $(
+        impl Interval<$int> {
             /// Every integer of the type.
             pub const FULL: Self = Self {
-                min: $unsigned::MIN,
-                max: $unsigned::MAX,
+                min: $int::MIN,
+                max: $int::MAX,
             };
 
             /// Whether nothing is known.
             #[must_use]
             #[inline]
             pub const fn is_full(&self) -> bool {
-                self.min == $unsigned::MIN && self.max == $unsigned::MAX
+                self.min == $int::MIN && self.max == $int::MAX
             }
 
+            /// Without `value` if that is an end; `None` if nothing remains.
+            #[inline]
+            pub(super) fn without_end(&self, value: $int) -> Option<Self> {
+                let mut rest = *self;
+                if rest.min == value {
+                    rest.min = value.checked_add(1)?;
+                }
+                if rest.max == value {
+                    rest.max = value.checked_sub(1)?;
+                }
+                Self::new(rest.min, rest.max)
+            }
+
+            /// What remains of `less` and `more` if `less < more`; `None` if nothing does.
+            #[inline]
+            pub(super) fn below(less: &Self, more: &Self) -> Option<(Self, Self)> {
+                Some((
+                    Self::new(less.min, less.max.min(more.max.checked_sub(1)?))?,
+                    Self::new(more.min.max(less.min.checked_add(1)?), more.max)?,
+                ))
+            }
+        }
+    )* };
+}
+
+ends!(u64 i64 u32 i32);
+
+/// What the two signednesses of one width share. `$signed` and `$unsigned` are the types of one width.
+macro_rules! width {
+    ($unsigned:ident, $signed:ident) => {
+        impl Interval<$unsigned> {
             /// The same integers read as signed; `None` if they cross from largest to smallest there.
             #[must_use]
             #[inline]
@@ -131,27 +171,6 @@ macro_rules! width {
                     (Some(one), None) | (None, Some(one)) => Some((one, one.to_signed()?)),
                     (None, None) => None,
                 }
-            }
-
-            /// Narrows a pair as [`Self::agree`] takes it by the arc from `from` up to `to`, around the end of the
-            /// type if `to` is below `from`: an arc that does not wrap is an unsigned interval, one that does not
-            /// pass from the largest to the smallest signed integer a signed one. `None` if nothing remains.
-            #[inline]
-            pub(super) fn meet_arc(
-                unsigned: Self,
-                signed: Interval<$signed>,
-                from: $unsigned,
-                to: $unsigned,
-            ) -> Option<(Self, Interval<$signed>)> {
-                let unsigned = match Interval::new(from, to) {
-                    Some(arc) => unsigned.meet(&arc)?,
-                    None => unsigned,
-                };
-                let signed = match Interval::new(from.cast_signed(), to.cast_signed()) {
-                    Some(arc) => signed.meet(&arc)?,
-                    None => signed,
-                };
-                Some((unsigned, signed))
             }
 
             /// Sums. Both ends wrap or neither: then all do, and the sums are what lies between the ends.
@@ -280,19 +299,6 @@ macro_rules! width {
         }
 
         impl Interval<$signed> {
-            /// Every integer of the type.
-            pub const FULL: Self = Self {
-                min: $signed::MIN,
-                max: $signed::MAX,
-            };
-
-            /// Whether nothing is known.
-            #[must_use]
-            #[inline]
-            pub const fn is_full(&self) -> bool {
-                self.min == $signed::MIN && self.max == $signed::MAX
-            }
-
             /// Sums. An end wraps past the largest integer, past the smallest, or not; if both do the same, all do.
             #[must_use]
             #[inline]
@@ -430,3 +436,24 @@ macro_rules! width {
 
 width!(u64, i64);
 width!(u32, i32);
+
+impl Interval<u32> {
+    /// Narrows a pair as [`Self::agree`] takes it by the arc from `from` up to `to`, around the end of the type if
+    /// `to` is below `from`: an arc that does not wrap is an unsigned interval, one that does not pass from the
+    /// largest to the smallest signed integer a signed one. `None` if nothing remains.
+    #[inline]
+    pub(super) fn meet_arc(
+        mut unsigned: Self,
+        mut signed: Interval<i32>,
+        from: u32,
+        to: u32,
+    ) -> Option<(Self, Interval<i32>)> {
+        if let Some(arc) = Interval::new(from, to) {
+            unsigned = unsigned.meet(&arc)?;
+        }
+        if let Some(arc) = Interval::new(from.cast_signed(), to.cast_signed()) {
+            signed = signed.meet(&arc)?;
+        }
+        Some((unsigned, signed))
+    }
+}

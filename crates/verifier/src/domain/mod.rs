@@ -8,10 +8,10 @@
 //!
 //! A transfer function `f#` is sound if `x` in `a` and `y` in `b` imply `f(x, y)` in `f#(a, b)`; each says why it is.
 //!
-//! * [`alu`], [`neg`], [`mov`], [`movsx`], [`swap`]: transfer of arithmetic, no more precise than Linux 6.18 where
-//!   Linux gives up altogether, because a verdict must be Linux's; [`alu_best`] is as precise as the domain allows,
-//!   for facts that optimisers use.
+//! * [`alu()`], [`neg`], [`mov`], [`movsx`], [`swap`]: transfer of arithmetic; [`split`]: where a path becomes two.
 //! * [`refine`], [`compare_known`]: what a conditional jump says about its operands.
+//! * [`alu_best`], [`movsx_best`], [`refine_best`]: the same for facts that optimisers use. The former give up where
+//!   Linux 6.18 does, because a verdict must be Linux's; these are as precise as the domain allows.
 //! * [`Ranges`] and `Display` of [`Scalar`]: text as Linux's verifier log prints it.
 //!
 //! Invariants: every [`Scalar`] outside this module is normalised (its parts agree with one another) and was not
@@ -25,9 +25,18 @@ mod scalar;
 mod show;
 mod tnum;
 
-pub use alu::{alu, alu_best, mov, movsx, neg, swap};
-pub use compare::{Branches, compare_known, refine};
+pub use alu::{alu, alu_best, mov, movsx, movsx_best, neg, split, swap};
+pub use compare::{Branches, compare_known, refine, refine_best};
 pub use interval::Interval;
 pub use scalar::{Parts, Scalar};
 pub use show::Ranges;
 pub use tnum::Tnum;
+
+/// How much precision is wanted where Linux has little.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strength {
+    /// As Linux 6.18.
+    Linux,
+    /// As the domain allows.
+    Best,
+}

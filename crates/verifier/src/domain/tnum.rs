@@ -130,6 +130,40 @@ impl Tnum {
         self.mask == u64::MAX
     }
 
+    /// The smallest member not below `x`, unsigned; `None` if all are.
+    ///
+    /// Above the highest known bit in which `x` is wrong, the answer can follow `x`. If that bit must be one, setting
+    /// it makes everything below free to be smallest. If it must be zero, the lowest unknown bit above that is zero
+    /// in `x` has to become one instead.
+    #[must_use]
+    #[inline]
+    pub const fn first_from(self, x: u64) -> Option<u64> {
+        let wrong = (x ^ self.value) & !self.mask;
+        if wrong == 0 {
+            return Some(x);
+        }
+        let below = u64::MAX >> wrong.leading_zeros();
+        if self.value & below > x & below {
+            return Some((x & !below) | (self.value & below));
+        }
+        let raisable = self.mask & !x & !below;
+        if raisable == 0 {
+            return None;
+        }
+        let raised = raisable & raisable.wrapping_neg();
+        Some((x & !(raised | (raised - 1))) | raised | (self.value & (raised - 1)))
+    }
+
+    /// The largest member not above `x`, unsigned; `None` if all are. Complement reverses the order.
+    #[must_use]
+    #[inline]
+    pub const fn last_to(self, x: u64) -> Option<u64> {
+        match Self::new(!self.value, self.mask).first_from(!x) {
+            Some(first) => Some(!first),
+            None => None,
+        }
+    }
+
     /// Whether `x` is a member.
     #[must_use]
     #[inline]
