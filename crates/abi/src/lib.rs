@@ -63,6 +63,10 @@ pub struct PacketCtx {
     pub frame_bytes: u32,
     /// `XDP_FLAGS_*` of the buffer.
     pub flags: u32,
+    /// Address of the bytes behind the linear part, or 0 (kernel: fragments).
+    pub frags: u64,
+    /// Bytes behind the linear part.
+    pub frags_bytes: u64,
 }
 
 /// Receive queue, as `xdp_md.ingress_ifindex` and `rx_queue_index` see it (kernel `struct xdp_rxq_info`).
