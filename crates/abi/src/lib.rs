@@ -24,16 +24,16 @@ pub const XDP_HEADROOM: u32 = 256;
 pub struct RunCtx {
     /// Not zero: end the run at the next poll (back-edges in helpers and callbacks).
     pub stop: AtomicU32,
-    /// Tail calls that this run may still make; counts down from [`TAIL_CALLS_MAX`].
-    pub tail_calls_left: u32,
+    /// Tail calls that this run may still make; counts down from [`TAIL_CALLS_MAX`]. Compiled code changes it.
+    pub tail_calls_left: AtomicU32,
     /// CPU slot leased by the run: `bpf_get_smp_processor_id` and the index into per-CPU values.
     pub cpu: u32,
     /// NUMA node of that slot.
     pub numa_node: u32,
     /// Address of the engine's own environment (`exec`), which helper shims recover from it. Opaque to everybody else.
     pub env: u64,
-    /// Budget of `may_goto` iterations left.
-    pub may_goto_left: u64,
+    /// Budget of `may_goto` iterations left. Compiled code changes it.
+    pub may_goto_left: AtomicU64,
 }
 
 /// A helper as compiled code calls it: r1 to r5, then the run context.

@@ -5,7 +5,7 @@ use crate::packet::Packet;
 use crate::stack::Stack;
 use skep_helpers::{Env, Redirect, Services};
 use skep_maps::{MapObject, MapRef};
-use skep_memory::{Fault, FaultKind, Memory, Region, RegionSource};
+use skep_memory::{Fault, FaultKind, Memory, Permission, Region, RegionSource};
 use std::cell::{Cell, RefCell};
 
 /// What a run is given by whoever starts it.
@@ -32,18 +32,32 @@ pub(crate) struct Places<'run> {
     pub(crate) maps: &'run [MapRef],
     pub(crate) packet: &'run Packet,
     pub(crate) stack: &'run Stack,
-    /// The part of the native stack that compiled code uses: first address and one past the last; empty before a run.
-    pub(crate) native_stack: Cell<(u64, u64)>,
+    /// Where the native stack stood when compiled code was entered; its frames lie below. 0 outside of a native run.
+    pub(crate) native_top: Cell<u64>,
 }
 
 impl Places<'_> {
     /// Whether some place holds `bytes` bytes at `addr`.
     fn holds(&self, addr: u64, bytes: u64) -> bool {
-        let (low, high) = self.native_stack.get();
-        let native = Region { start: low, len: high - low, permission: skep_memory::Permission::Read };
-        let fits = |region: Region| addr >= region.start && bytes <= region.len && addr - region.start <= region.len - bytes;
+        let here = stack_addr();
+        let len = self.native_top.get().saturating_sub(here);
+        let native = Region {
+            start: here,
+            len,
+            permission: Permission::Read,
+        };
+        let fits = |region: Region| {
+            addr >= region.start && bytes <= region.len && addr - region.start <= region.len - bytes
+        };
         fits(native) || self.region_of(addr).is_some_and(fits)
     }
+}
+
+/// An address of the calling thread's stack, at about its present depth.
+#[inline(never)]
+pub(crate) fn stack_addr() -> u64 {
+    let here = 0_u8;
+    (&raw const here).expose_provenance() as u64
 }
 
 impl RegionSource for Places<'_> {
@@ -51,7 +65,11 @@ impl RegionSource for Places<'_> {
         let stack = self.stack.region();
         let in_stack = addr >= stack.start && addr - stack.start < stack.len;
         let packet = || self.packet.region_of(addr);
-        let map = || self.maps.iter().find_map(|map| map.object().region_of(addr));
+        let map = || {
+            self.maps
+                .iter()
+                .find_map(|map| map.object().region_of(addr))
+        };
         in_stack.then_some(stack).or_else(packet).or_else(map)
     }
 }
@@ -83,7 +101,11 @@ impl<M: Memory, F: FindMap> Env for RunEnv<'_, M, F> {
         if self.places.holds(addr, bytes) {
             self.memory.read(addr, out)
         } else {
-            Err(Fault { kind: FaultKind::OutOfBounds, addr, bytes })
+            Err(Fault {
+                kind: FaultKind::OutOfBounds,
+                addr,
+                bytes,
+            })
         }
     }
 
@@ -126,6 +148,10 @@ pub(crate) struct CheckedMaps<'run>(pub(crate) &'run [MapRef]);
 impl FindMap for CheckedMaps<'_> {
     fn find_map(&self, addr: u64) -> Result<&MapObject, Fault> {
         let found = self.0.iter().find(|map| map.addr() == addr);
-        found.map(|map| &**map).ok_or(Fault { kind: FaultKind::NotAMap, addr, bytes: 0 })
+        found.map(|map| &**map).ok_or(Fault {
+            kind: FaultKind::NotAMap,
+            addr,
+            bytes: 0,
+        })
     }
 }

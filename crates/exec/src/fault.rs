@@ -1,5 +1,6 @@
 //! How a run can end other than by `exit`.
 
+use skep_interp::{Trap, TrapReason};
 use skep_isa::InsnIdx;
 use skep_memory::Fault;
 use std::fmt;
@@ -36,14 +37,35 @@ pub enum RunError {
     },
 }
 
+impl From<Trap> for RunError {
+    fn from(trap: Trap) -> Self {
+        match trap.reason {
+            TrapReason::Memory(fault) => Self::Fault {
+                at: Some(trap.at),
+                fault,
+            },
+            TrapReason::Stopped => Self::Stopped,
+            _ => Self::Trapped {
+                at: trap.at,
+                why: trap.to_string(),
+            },
+        }
+    }
+}
+
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Fault { at: Some(at), fault } => write!(f, "insn {at}: {fault}"),
+            Self::Fault {
+                at: Some(at),
+                fault,
+            } => write!(f, "insn {at}: {fault}"),
             Self::Fault { at: None, fault } => write!(f, "in a helper: {fault}"),
-            Self::Panic { message } => write!(f, "a helper failed, which is a bug in skep: {message}"),
+            Self::Panic { message } => {
+                write!(f, "a helper failed, which is a bug in skep: {message}")
+            }
             Self::Stopped => f.write_str("the run was stopped"),
-            Self::Trapped { at, why } => write!(f, "insn {at}: {why}"),
+            Self::Trapped { why, .. } => f.write_str(why),
             Self::NoEngine { why } => f.write_str(why),
         }
     }

@@ -41,7 +41,9 @@ pub enum PublishError {
 impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoHelper { at, id } => write!(f, "insn {at} calls {id}, which skep does not implement yet"),
+            Self::NoHelper { at, id } => {
+                write!(f, "insn {at} calls {id}, which skep does not implement yet")
+            }
             Self::Compile(error) => write!(f, "cannot compile: {error}"),
             Self::BadSymbol(symbol) => write!(f, "cannot resolve {symbol:?}"),
             Self::Memory(error) => write!(f, "cannot map memory for code: {error}"),
@@ -96,14 +98,23 @@ impl Image {
     ///
     /// # Errors
     /// See [`PublishError`].
-    pub fn publish(xlated: Xlated, maps: Vec<MapRef>, native: Native) -> Result<Self, PublishError> {
+    pub fn publish(
+        xlated: Xlated,
+        maps: Vec<MapRef>,
+        native: Native,
+    ) -> Result<Self, PublishError> {
         check_helpers(&xlated)?;
         let compiled = match (native, HOST) {
             (Native::IfPossible, Some(target)) => Some(compile_and_place(&xlated, &maps, target)?),
             (Native::IfPossible, None) | (Native::Never, _) => None,
         };
         let interp = skep_interp::Code::new(&xlated);
-        Ok(Self { xlated, interp, maps: maps.into(), compiled })
+        Ok(Self {
+            xlated,
+            interp,
+            maps: maps.into(),
+            compiled,
+        })
     }
 
     /// The translated program.
@@ -156,7 +167,14 @@ fn check_helpers(xlated: &Xlated) -> Result<(), PublishError> {
 /// # Errors
 /// If the compiler refuses the program.
 pub fn compile_for(xlated: &Xlated, target: Target) -> Result<Code, PublishError> {
-    skep_jit::compile(xlated, &Options { target, calls: CallModel::Far }).map_err(PublishError::Compile)
+    skep_jit::compile(
+        xlated,
+        &Options {
+            target,
+            calls: CallModel::Far,
+        },
+    )
+    .map_err(PublishError::Compile)
 }
 
 /// The bytes of code as they would lie at `base`.
@@ -190,14 +208,29 @@ pub fn helper_addr(id: HelperId) -> Option<u64> {
 }
 
 /// Compiles with direct calls; if the host has no room near the helpers, again with far ones.
-fn compile_and_place(xlated: &Xlated, maps: &[MapRef], target: Target) -> Result<Compiled, PublishError> {
+fn compile_and_place(
+    xlated: &Xlated,
+    maps: &[MapRef],
+    target: Target,
+) -> Result<Compiled, PublishError> {
     let near = shims::addr(HelperId::TRACE_PRINTK).and_then(|addr| usize::try_from(addr).ok());
     if let Some(near) = near
-        && let Some(compiled) = place(xlated, maps, Options { target, calls: CallModel::Near }, Placement::Near(near))?
+        && let Some(compiled) = place(
+            xlated,
+            maps,
+            Options {
+                target,
+                calls: CallModel::Near,
+            },
+            Placement::Near(near),
+        )?
     {
         return Ok(compiled);
     }
-    let far = Options { target, calls: CallModel::Far };
+    let far = Options {
+        target,
+        calls: CallModel::Far,
+    };
     let compiled = place(xlated, maps, far, Placement::Anywhere)?;
     Ok(compiled.expect("far code has no relocation that can be out of reach"))
 }
@@ -210,7 +243,8 @@ fn place(
     placement: Placement,
 ) -> Result<Option<Compiled>, PublishError> {
     let code = skep_jit::compile(xlated, &options).map_err(PublishError::Compile)?;
-    let mut pages = CodePagesMut::new(code.bytes().len(), placement).map_err(PublishError::Memory)?;
+    let mut pages =
+        CodePagesMut::new(code.bytes().len(), placement).map_err(PublishError::Memory)?;
     let base = pages.addr() as u64;
     pages.bytes_mut()[..code.bytes().len()].copy_from_slice(code.bytes());
     for reloc in code.relocs() {
@@ -224,7 +258,11 @@ fn place(
 }
 
 fn resolve(code: &Code, base: u64, maps: &[MapRef], symbol: Symbol) -> Result<u64, PublishError> {
-    let map = |index: u32| usize::try_from(index).ok().and_then(|index| maps.get(index));
+    let map = |index: u32| {
+        usize::try_from(index)
+            .ok()
+            .and_then(|index| maps.get(index))
+    };
     let found = match symbol {
         Symbol::Map { index } => map(index).map(skep_memory::Shared::addr),
         Symbol::MapValue { index, offset } => {
@@ -233,7 +271,9 @@ fn resolve(code: &Code, base: u64, maps: &[MapRef], symbol: Symbol) -> Result<u6
         }
         Symbol::Helper { id } => shims::addr(HelperId(id)),
         Symbol::Function { index } => {
-            let start = usize::try_from(index).ok().and_then(|index| code.functions().get(index));
+            let start = usize::try_from(index)
+                .ok()
+                .and_then(|index| code.functions().get(index));
             start.map(|start| base + u64::from(*start))
         }
     };
@@ -250,20 +290,31 @@ fn apply(bytes: &mut [u8], base: u64, reloc: &Reloc, value: u64) -> bool {
         }
         RelocKind::X86Rel32 => {
             let next = base + u64::from(reloc.offset) + 4;
-            let Ok(distance) = i32::try_from(value.wrapping_sub(next).cast_signed()) else { return false };
+            let Ok(distance) = i32::try_from(value.wrapping_sub(next).cast_signed()) else {
+                return false;
+            };
             bytes[at..at + 4].copy_from_slice(&distance.to_le_bytes());
             true
         }
         RelocKind::A64Mov64 => {
-            for (number, word) in bytes[at..at + 16].as_chunks_mut::<4>().0.iter_mut().enumerate() {
-                let part = u32::try_from(value >> (16 * number) & 0xffff).expect("masked to 16 bits");
+            for (number, word) in bytes[at..at + 16]
+                .as_chunks_mut::<4>()
+                .0
+                .iter_mut()
+                .enumerate()
+            {
+                let part =
+                    u32::try_from(value >> (16 * number) & 0xffff).expect("masked to 16 bits");
                 let insn = u32::from_le_bytes(*word) & !(0xffff << 5) | part << 5;
                 *word = insn.to_le_bytes();
             }
             true
         }
         RelocKind::A64Call26 => {
-            let distance = value.wrapping_sub(base + u64::from(reloc.offset)).cast_signed() / 4;
+            let distance = value
+                .wrapping_sub(base + u64::from(reloc.offset))
+                .cast_signed()
+                / 4;
             if !(-(1 << 25)..1 << 25).contains(&distance) {
                 return false;
             }

@@ -18,6 +18,8 @@ mod stack;
 
 pub use env::RunSettings;
 pub use fault::RunError;
-pub use image::{Compiled, Image, Native, PublishError, compile_for, helper_addr, host_arch, relocated};
+pub use image::{
+    Compiled, Image, Native, PublishError, compile_for, helper_addr, host_arch, relocated,
+};
 pub use packet::{Packet, PacketSpec};
 pub use runner::{EngineKind, Outcome, Runner};

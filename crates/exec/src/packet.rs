@@ -44,7 +44,11 @@ impl Packet {
     #[must_use]
     pub fn new(data: &[u8], spec: &PacketSpec) -> Option<Self> {
         let (linear, rest) = data.split_at(data.len().min(Self::LINEAR_BYTES_MAX));
-        let packet = Self { frame: Block::new(FRAME_BYTES)?, ctx: Block::new(CTX_BYTES)?, rest: Block::new(rest.len())? };
+        let packet = Self {
+            frame: Block::new(FRAME_BYTES)?,
+            ctx: Block::new(CTX_BYTES)?,
+            rest: Block::new(rest.len())?,
+        };
         packet.rest.write(0, rest);
         (spec.meta_bytes <= linear.len()).then(|| packet.fill(linear, spec))
     }
@@ -63,8 +67,14 @@ impl Packet {
             (offset_of!(PacketCtx, txq), self.ctx.addr() + TXQ as u64),
             (offset_of!(PacketCtx, frags), self.rest.addr()),
             (offset_of!(PacketCtx, frags_bytes), self.rest.len() as u64),
-            (RXQ + offset_of!(RxQueue, device), self.ctx.addr() + DEVICE as u64),
-            (TXQ + offset_of!(TxQueue, device), self.ctx.addr() + DEVICE as u64),
+            (
+                RXQ + offset_of!(RxQueue, device),
+                self.ctx.addr() + DEVICE as u64,
+            ),
+            (
+                TXQ + offset_of!(TxQueue, device),
+                self.ctx.addr() + DEVICE as u64,
+            ),
         ];
         for (offset, value) in pointers {
             self.ctx.write(offset, &value.to_ne_bytes());
@@ -95,34 +105,59 @@ impl Packet {
     /// Bytes of metadata in front of the packet now.
     #[must_use]
     pub fn meta_bytes(&self) -> usize {
-        let bytes = self.pointer(offset_of!(PacketCtx, data)).wrapping_sub(self.pointer(offset_of!(PacketCtx, data_meta)));
+        let bytes = self
+            .pointer(offset_of!(PacketCtx, data))
+            .wrapping_sub(self.pointer(offset_of!(PacketCtx, data_meta)));
         usize::try_from(bytes).unwrap_or(0)
     }
 
     /// Metadata and packet as they are now, one after the other.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        let start = self.pointer(offset_of!(PacketCtx, data_meta)).wrapping_sub(self.frame.addr());
-        let end = self.pointer(offset_of!(PacketCtx, data_end)).wrapping_sub(self.frame.addr());
+        let start = self
+            .pointer(offset_of!(PacketCtx, data_meta))
+            .wrapping_sub(self.frame.addr());
+        let end = self
+            .pointer(offset_of!(PacketCtx, data_end))
+            .wrapping_sub(self.frame.addr());
         let limit = self.frame.len() as u64;
         // Unverified code may have written anything to its context; what it left is then no packet.
-        let (start, end) = if start <= end && end <= limit { (start, end) } else { (0, 0) };
+        let (start, end) = if start <= end && end <= limit {
+            (start, end)
+        } else {
+            (0, 0)
+        };
         let len = usize::try_from(end - start).expect("within the frame");
         let mut bytes = vec![0; len + self.rest.len()];
-        self.frame.read(usize::try_from(start).expect("within the frame"), &mut bytes[..len]);
+        self.frame.read(
+            usize::try_from(start).expect("within the frame"),
+            &mut bytes[..len],
+        );
         self.rest.read(0, &mut bytes[len..]);
         bytes
     }
 
     /// Regions that a checked run may touch now.
     pub(crate) fn region_of(&self, addr: u64) -> Option<Region> {
-        let start = self.pointer(offset_of!(PacketCtx, data_meta)).max(self.frame.addr());
-        let end = self.pointer(offset_of!(PacketCtx, data_end)).min(self.frame.addr() + self.frame.len() as u64);
-        let block = |block: &Block| Region { start: block.addr(), len: block.len() as u64, permission: Permission::ReadWrite };
-        let packet = Region { start, len: end.saturating_sub(start), permission: Permission::ReadWrite };
-        [packet, block(&self.ctx), block(&self.rest)].into_iter().find(|region| {
-            addr >= region.start && addr - region.start < region.len
-        })
+        let start = self
+            .pointer(offset_of!(PacketCtx, data_meta))
+            .max(self.frame.addr());
+        let end = self
+            .pointer(offset_of!(PacketCtx, data_end))
+            .min(self.frame.addr() + self.frame.len() as u64);
+        let block = |block: &Block| Region {
+            start: block.addr(),
+            len: block.len() as u64,
+            permission: Permission::ReadWrite,
+        };
+        let packet = Region {
+            start,
+            len: end.saturating_sub(start),
+            permission: Permission::ReadWrite,
+        };
+        [packet, block(&self.ctx), block(&self.rest)]
+            .into_iter()
+            .find(|region| addr >= region.start && addr - region.start < region.len)
     }
 }
 
@@ -133,11 +168,21 @@ mod tests {
     #[test]
     fn a_long_packet_keeps_its_bytes() {
         let data: Vec<u8> = (0..=255).cycle().take(5000).collect();
-        let packet = Packet::new(&data, &PacketSpec { ifindex: 1, rx_queue: 0, meta_bytes: 8 });
+        let packet = Packet::new(
+            &data,
+            &PacketSpec {
+                ifindex: 1,
+                rx_queue: 0,
+                meta_bytes: 8,
+            },
+        );
         let packet = packet.expect("enough memory");
         assert_eq!(packet.bytes(), data);
         assert_eq!(packet.meta_bytes(), 8);
-        let spec = PacketSpec { meta_bytes: 5, ..PacketSpec::default() };
+        let spec = PacketSpec {
+            meta_bytes: 5,
+            ..PacketSpec::default()
+        };
         assert!(Packet::new(&data[..4], &spec).is_none());
     }
 }

@@ -26,7 +26,13 @@ fn call(run: &RunCtx, body: impl FnOnce(&NativeEnv<'_>) -> Result<u64, Fault>) -
     match catch_unwind(AssertUnwindSafe(|| body(env))) {
         Ok(Ok(value)) => value,
         Ok(Err(fault)) => stop(run, env, RunError::Fault { at: None, fault }),
-        Err(panic) => stop(run, env, RunError::Panic { message: message(&*panic) }),
+        Err(panic) => stop(
+            run,
+            env,
+            RunError::Panic {
+                message: message(&*panic),
+            },
+        ),
     }
 }
 
@@ -40,7 +46,8 @@ fn stop(run: &RunCtx, env: &NativeEnv<'_>, error: RunError) -> u64 {
 
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without text".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without text".to_owned())
 }
 
 macro_rules! shims {

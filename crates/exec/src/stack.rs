@@ -11,10 +11,16 @@ pub(crate) struct Stack {
 
 impl Stack {
     pub(crate) fn new() -> Self {
-        Self { frames: Block::new_small(CALL_FRAMES_MAX * STACK_BYTES_MAX as usize) }
+        Self {
+            frames: Block::new_small(CALL_FRAMES_MAX * STACK_BYTES_MAX as usize),
+        }
     }
 
     pub(crate) fn region(&self) -> Region {
-        Region { start: self.frames.addr(), len: self.frames.len() as u64, permission: Permission::ReadWrite }
+        Region {
+            start: self.frames.addr(),
+            len: self.frames.len() as u64,
+            permission: Permission::ReadWrite,
+        }
     }
 }

@@ -41,6 +41,10 @@ impl Config {
     /// A machine like its host: as many CPU slots as the host has CPUs, the host's clocks.
     #[must_use]
     pub fn of_host() -> Self {
-        Self { cpus: skep_sys::possible_cpus().unwrap_or(1), trace_lines_max: 64 << 10, host: Arc::new(HostClock) }
+        Self {
+            cpus: skep_sys::possible_cpus().unwrap_or(1),
+            trace_lines_max: 64 << 10,
+            host: Arc::new(HostClock),
+        }
     }
 }

@@ -19,7 +19,10 @@ pub(crate) struct CpuSlot<'a> {
 
 impl CpuSlots {
     pub(crate) fn new(count: u32) -> Self {
-        Self { free: Mutex::new((0..count.max(1)).rev().collect()), returned: Condvar::new() }
+        Self {
+            free: Mutex::new((0..count.max(1)).rev().collect()),
+            returned: Condvar::new(),
+        }
     }
 
     /// Waits for a free slot; slot 0 is preferred.
@@ -27,16 +30,26 @@ impl CpuSlots {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(number) = free.pop() {
-                return CpuSlot { slots: self, number };
+                return CpuSlot {
+                    slots: self,
+                    number,
+                };
             }
-            free = self.returned.wait(free).unwrap_or_else(PoisonError::into_inner);
+            free = self
+                .returned
+                .wait(free)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
 impl Drop for CpuSlot<'_> {
     fn drop(&mut self) {
-        self.slots.free.lock().unwrap_or_else(PoisonError::into_inner).push(self.number);
+        self.slots
+            .free
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(self.number);
         self.slots.returned.notify_one();
     }
 }

@@ -18,7 +18,12 @@ struct Inner<T> {
 
 impl<T> Default for IdTable<T> {
     fn default() -> Self {
-        Self { inner: Mutex::new(Inner { last: 0, live: BTreeMap::new() }) }
+        Self {
+            inner: Mutex::new(Inner {
+                last: 0,
+                live: BTreeMap::new(),
+            }),
+        }
     }
 }
 
@@ -28,7 +33,10 @@ impl<T> IdTable<T> {
     }
 
     /// Makes an object that knows its id; `None` when 2^32 were made.
-    pub(crate) fn insert<E>(&self, make: impl FnOnce(u32) -> Result<T, E>) -> Option<Result<Arc<T>, E>> {
+    pub(crate) fn insert<E>(
+        &self,
+        make: impl FnOnce(u32) -> Result<T, E>,
+    ) -> Option<Result<Arc<T>, E>> {
         let id = {
             let mut inner = self.lock();
             inner.last = inner.last.checked_add(1)?;
@@ -52,12 +60,18 @@ impl<T> IdTable<T> {
     pub(crate) fn after(&self, id: u32) -> Option<u32> {
         let inner = self.lock();
         let mut above = inner.live.range((Bound::Excluded(id), Bound::Unbounded));
-        above.find(|(_, object)| object.strong_count() > 0).map(|(id, _)| *id)
+        above
+            .find(|(_, object)| object.strong_count() > 0)
+            .map(|(id, _)| *id)
     }
 
     /// All living objects in order of id.
     pub(crate) fn live(&self) -> Vec<Arc<T>> {
-        self.lock().live.values().filter_map(Weak::upgrade).collect()
+        self.lock()
+            .live
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect()
     }
 }
 
@@ -68,13 +82,28 @@ mod tests {
     #[test]
     fn ids_count_up_and_dead_objects_are_skipped() {
         let table: IdTable<u32> = IdTable::default();
-        let mut objects: Vec<_> = (0..3).filter_map(|_| table.insert(Ok::<_, ()>)).map(|made| made.expect("Ok")).collect();
-        assert_eq!(objects.iter().map(|object| **object).collect::<Vec<_>>(), [1, 2, 3]);
+        let mut objects: Vec<_> = (0..3)
+            .filter_map(|_| table.insert(Ok::<_, ()>))
+            .map(|made| made.expect("Ok"))
+            .collect();
+        assert_eq!(
+            objects.iter().map(|object| **object).collect::<Vec<_>>(),
+            [1, 2, 3]
+        );
         objects.remove(1);
-        assert_eq!((table.after(0), table.after(1), table.after(3)), (Some(1), Some(3), None));
+        assert_eq!(
+            (table.after(0), table.after(1), table.after(3)),
+            (Some(1), Some(3), None)
+        );
         assert!(table.get(2).is_none() && table.get(3).is_some());
-        assert_eq!(table.insert(|_| Err::<u32, _>("refused")), Some(Err("refused")));
-        assert_eq!(table.insert(Ok::<_, ()>).map(|made| *made.expect("Ok")), Some(5));
+        assert_eq!(
+            table.insert(|_| Err::<u32, _>("refused")),
+            Some(Err("refused"))
+        );
+        assert_eq!(
+            table.insert(Ok::<_, ()>).map(|made| *made.expect("Ok")),
+            Some(5)
+        );
         assert_eq!(table.live().len(), 2);
     }
 }

@@ -25,7 +25,7 @@ mod trace;
 pub use config::{Config, Host, HostClock};
 pub use connection::{Connection, Peer};
 pub use objects::{BtfObject, LinkObject, MapBody, Object, Prog};
-pub use ports::{AttachError, AttachMode, Ports, PortsNone, Attached};
+pub use ports::{AttachError, AttachMode, Attached, Ports, PortsNone};
 
 use crate::cpus::CpuSlots;
 use crate::ids::IdTable;

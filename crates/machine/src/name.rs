@@ -5,5 +5,9 @@ use skep_uapi::{Errno, OBJ_NAME_LEN};
 /// Refuses a name that Linux refuses.
 pub(crate) fn check(name: &str) -> Result<(), Errno> {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.';
-    if name.len() < OBJ_NAME_LEN && name.bytes().all(good) { Ok(()) } else { Err(Errno::EINVAL) }
+    if name.len() < OBJ_NAME_LEN && name.bytes().all(good) {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
 }

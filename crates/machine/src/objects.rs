@@ -3,7 +3,9 @@
 use skep_btf::Btf;
 use skep_exec::Image;
 use skep_maps::MapRef;
-use skep_uapi::{AttachType, BtfId, LinkId, MapCreate, MapId, ObjectKind, ProgId, ProgType, TAG_SIZE, TypeId};
+use skep_uapi::{
+    AttachType, BtfId, LinkId, MapCreate, MapId, ObjectKind, ProgId, ProgType, TAG_SIZE, TypeId,
+};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 

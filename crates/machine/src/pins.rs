@@ -27,12 +27,19 @@ impl Pins {
         if matches!(object, Object::Btf(_)) {
             return Err(Errno::EINVAL);
         }
-        if path.rsplit('/').next().is_some_and(|name| name.contains('.')) {
+        if path
+            .rsplit('/')
+            .next()
+            .is_some_and(|name| name.contains('.'))
+        {
             return Err(Errno::EPERM);
         }
         let mut pins = self.lock();
         let below = format!("{path}/");
-        let is_directory = pins.range(below.clone()..).next().is_some_and(|(pin, _)| pin.starts_with(&below));
+        let is_directory = pins
+            .range(below.clone()..)
+            .next()
+            .is_some_and(|(pin, _)| pin.starts_with(&below));
         if is_directory || pins.contains_key(&path) {
             return Err(Errno::EEXIST);
         }
@@ -46,7 +53,10 @@ impl Pins {
 
     /// The object at a path.
     pub(crate) fn get(&self, path: &str) -> Result<Object, Errno> {
-        self.lock().get(&checked(path)?).cloned().ok_or(Errno::ENOENT)
+        self.lock()
+            .get(&checked(path)?)
+            .cloned()
+            .ok_or(Errno::ENOENT)
     }
 
     /// Removes a pin. What it held is dropped after the lock is.
@@ -59,7 +69,13 @@ impl Pins {
     pub(crate) fn list(&self, prefix: &str) -> Vec<PinInfo> {
         let pins = self.lock();
         let below = pins.iter().filter(|(path, _)| path.starts_with(prefix));
-        below.map(|(path, object)| PinInfo { path: path.clone(), kind: object.kind(), id: object.id() }).collect()
+        below
+            .map(|(path, object)| PinInfo {
+                path: path.clone(),
+                kind: object.kind(),
+                id: object.id(),
+            })
+            .collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -85,7 +101,11 @@ fn checked(path: &str) -> Result<String, Errno> {
             _ => parts.push(part),
         }
     }
-    if parts.is_empty() { Err(Errno::EEXIST) } else { Ok(format!("/{}", parts.join("/"))) }
+    if parts.is_empty() {
+        Err(Errno::EEXIST)
+    } else {
+        Ok(format!("/{}", parts.join("/")))
+    }
 }
 
 #[cfg(test)]
@@ -94,10 +114,16 @@ mod tests {
 
     #[test]
     fn paths_have_one_form() {
-        assert_eq!(checked("//sys/./fs/x/../bpf//a"), Ok("/sys/fs/bpf/a".to_owned()));
+        assert_eq!(
+            checked("//sys/./fs/x/../bpf//a"),
+            Ok("/sys/fs/bpf/a".to_owned())
+        );
         assert_eq!(checked("relative"), Err(Errno::EINVAL));
         assert_eq!(checked("/"), Err(Errno::EEXIST));
-        assert_eq!(checked(&format!("/{}", "n".repeat(256))), Err(Errno::ENAMETOOLONG));
+        assert_eq!(
+            checked(&format!("/{}", "n".repeat(256))),
+            Err(Errno::ENAMETOOLONG)
+        );
         assert_eq!(checked(&"/n".repeat(3000)), Err(Errno::ENAMETOOLONG));
     }
 }

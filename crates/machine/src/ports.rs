@@ -75,7 +75,12 @@ pub trait Ports: Send + Sync + fmt::Debug {
 pub struct PortsNone;
 
 impl Ports for PortsNone {
-    fn attach(&self, ifindex: u32, _prog: &Arc<Prog>, _mode: AttachMode) -> Result<(), AttachError> {
+    fn attach(
+        &self,
+        ifindex: u32,
+        _prog: &Arc<Prog>,
+        _mode: AttachMode,
+    ) -> Result<(), AttachError> {
         Err(AttachError::NoSuchPort(ifindex))
     }
 

@@ -28,7 +28,9 @@ impl Services for RunServices<'_> {
         let text = String::from_utf8_lossy(line);
         let (comm, pid) = (&self.peer.comm, self.peer.pid);
         for text in text.strip_suffix('\n').unwrap_or(&text).split('\n') {
-            let head = format!("{comm:>16}-{pid:<7} [{cpu:03}] b..11 {seconds:>5}.{micros:06}: bpf_trace_printk: ");
+            let head = format!(
+                "{comm:>16}-{pid:<7} [{cpu:03}] b..11 {seconds:>5}.{micros:06}: bpf_trace_printk: "
+            );
             self.machine.trace.push(head + text);
         }
     }
@@ -49,6 +51,8 @@ pub(crate) fn host_random_u32() -> u32 {
     let mut bytes = [0; 4];
     match skep_sys::fill_random(&mut bytes) {
         Ok(()) => u32::from_ne_bytes(bytes),
-        Err(_) => u32::try_from(host_clock_ns(Clock::Monotonic) & 0xffff_ffff).expect("masked to 32 bits"),
+        Err(_) => {
+            u32::try_from(host_clock_ns(Clock::Monotonic) & 0xffff_ffff).expect("masked to 32 bits")
+        }
     }
 }

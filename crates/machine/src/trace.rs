@@ -23,7 +23,11 @@ struct Ring {
 
 impl TracePipe {
     pub(crate) fn new(lines_max: usize) -> Self {
-        Self { ring: Mutex::default(), written: Condvar::new(), lines_max: lines_max.max(1) }
+        Self {
+            ring: Mutex::default(),
+            written: Condvar::new(),
+            lines_max: lines_max.max(1),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Ring> {
@@ -52,7 +56,11 @@ impl TracePipe {
             if left.is_zero() {
                 return Vec::new();
             }
-            ring = self.written.wait_timeout(ring, left).unwrap_or_else(PoisonError::into_inner).0;
+            ring = self
+                .written
+                .wait_timeout(ring, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         let mut taken = Vec::new();
         if ring.lost_unread > 0 {
@@ -80,7 +88,10 @@ mod tests {
         for line in ["a", "b", "c"] {
             pipe.push(line.to_owned());
         }
-        assert_eq!(pipe.read(9, Duration::ZERO), ["CPU:0 [LOST 1 EVENTS]", "b", "c"]);
+        assert_eq!(
+            pipe.read(9, Duration::ZERO),
+            ["CPU:0 [LOST 1 EVENTS]", "b", "c"]
+        );
         assert_eq!(pipe.read(9, Duration::from_millis(1)), Vec::<String>::new());
         assert_eq!(pipe.lost(), 1);
     }

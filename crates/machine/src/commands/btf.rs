@@ -14,16 +14,37 @@ pub(crate) fn load(connection: &Connection, data: Vec<u8>, log_level: u32) -> Re
     let btf = match Btf::parse(&data) {
         Ok(btf) => btf,
         Err(error) => {
-            let log = if log_level > 0 { format!("{error}\n") } else { String::new() };
-            return Reply { result: Err(Errno::EINVAL), log };
+            let log = if log_level > 0 {
+                format!("{error}\n")
+            } else {
+                String::new()
+            };
+            return Reply {
+                result: Err(Errno::EINVAL),
+                log,
+            };
         }
     };
-    let made = connection.machine().btfs.insert(|id| Ok(BtfObject { id: BtfId(id), btf, data }));
-    made.unwrap_or(Err(Errno::ENOSPC)).and_then(|btf| connection.open(Object::Btf(btf))).map(Value::Handle).into()
+    let made = connection.machine().btfs.insert(|id| {
+        Ok(BtfObject {
+            id: BtfId(id),
+            btf,
+            data,
+        })
+    });
+    made.unwrap_or(Err(Errno::ENOSPC))
+        .and_then(|btf| connection.open(Object::Btf(btf)))
+        .map(Value::Handle)
+        .into()
 }
 
 pub(crate) fn info(connection: &Connection, handle: Handle) -> Result<Value, Errno> {
     let btf = connection.btf(handle)?;
-    let info = BtfInfo { id: btf.id, data: btf.data.clone(), name: String::new(), kernel_btf: false };
+    let info = BtfInfo {
+        id: btf.id,
+        data: btf.data.clone(),
+        name: String::new(),
+        kernel_btf: false,
+    };
     Ok(Value::BtfInfo(Box::new(info)))
 }

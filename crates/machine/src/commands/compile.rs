@@ -25,25 +25,51 @@ pub(crate) fn compile(connection: &Connection, handle: Handle, arch: Arch) -> Re
         PublishError::Compile(_) => Errno::EOPNOTSUPP,
         _ => Errno::EINVAL,
     })?;
-    let placed = skep_exec::relocated(&code, FOREIGN_BASE, prog.image.maps()).map_err(|_| Errno::EINVAL)?;
-    Ok(Value::Jited(Box::new(describe(&prog, &code, placed, FOREIGN_BASE, arch))))
+    let placed =
+        skep_exec::relocated(&code, FOREIGN_BASE, prog.image.maps()).map_err(|_| Errno::EINVAL)?;
+    Ok(Value::Jited(Box::new(describe(
+        &prog,
+        &code,
+        placed,
+        FOREIGN_BASE,
+        arch,
+    ))))
 }
 
 /// The code that runs on this host.
 pub(crate) fn of_host(prog: &Prog, compiled: &Compiled, arch: Arch) -> Jited {
-    describe(prog, compiled.code(), compiled.bytes().to_vec(), compiled.addr(), arch)
+    describe(
+        prog,
+        compiled.code(),
+        compiled.bytes().to_vec(),
+        compiled.addr(),
+        arch,
+    )
 }
 
 fn describe(prog: &Prog, code: &Code, bytes: Vec<u8>, base: u64, arch: Arch) -> Jited {
     let starts = code.functions();
     let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    let ends = starts.iter().copied().skip(1).chain([code.callback_thunk().unwrap_or(len)]);
+    let ends = starts
+        .iter()
+        .copied()
+        .skip(1)
+        .chain([code.callback_thunk().unwrap_or(len)]);
     let line_starts: Vec<_> = prog.line_info.iter().map(|record| record.at).collect();
     let lines = moved(prog, &line_starts).into_iter().flatten();
     Jited {
-        func_lens: starts.iter().zip(ends).map(|(start, end)| end.saturating_sub(*start)).collect(),
-        ksyms: starts.iter().map(|start| base + u64::from(*start)).collect(),
-        line_addrs: lines.map(|at| base + u64::from(offset_of(code, at))).collect(),
+        func_lens: starts
+            .iter()
+            .zip(ends)
+            .map(|(start, end)| end.saturating_sub(*start))
+            .collect(),
+        ksyms: starts
+            .iter()
+            .map(|start| base + u64::from(*start))
+            .collect(),
+        line_addrs: lines
+            .map(|at| base + u64::from(offset_of(code, at)))
+            .collect(),
         arch: Some(arch),
         symbols: symbols(prog, code, base),
         code: bytes,
@@ -59,7 +85,11 @@ fn offset_of(code: &Code, at: InsnIdx) -> u32 {
 
 /// What the addresses in the code are called.
 fn symbols(prog: &Prog, code: &Code, base: u64) -> Vec<(u64, String)> {
-    let mut symbols: Vec<_> = code.relocs().iter().filter_map(|reloc| symbol(prog, reloc)).collect();
+    let mut symbols: Vec<_> = code
+        .relocs()
+        .iter()
+        .filter_map(|reloc| symbol(prog, reloc))
+        .collect();
     for (start, function) in code.functions().iter().zip(prog.image.xlated().functions()) {
         symbols.push((base + u64::from(*start), function.name.clone()));
     }
@@ -70,15 +100,28 @@ fn symbols(prog: &Prog, code: &Code, base: u64) -> Vec<(u64, String)> {
 
 fn symbol(prog: &Prog, reloc: &Reloc) -> Option<(u64, String)> {
     let map = |index: u32| prog.maps.get(usize::try_from(index).ok()?);
-    let named = |name: &str, id: u32| if name.is_empty() { format!("map[id:{id}]") } else { name.to_owned() };
+    let named = |name: &str, id: u32| {
+        if name.is_empty() {
+            format!("map[id:{id}]")
+        } else {
+            name.to_owned()
+        }
+    };
     match reloc.symbol {
-        Symbol::Map { index } => map(index).map(|map| (map.map.addr(), named(&map.create.name, map.id.0))),
+        Symbol::Map { index } => {
+            map(index).map(|map| (map.map.addr(), named(&map.create.name, map.id.0)))
+        }
         Symbol::MapValue { index, offset } => {
             let map = map(index)?;
             let start = map.map.object().direct_value()?.start;
-            Some((start + u64::from(offset), format!("{}[0]+{offset}", named(&map.create.name, map.id.0))))
+            Some((
+                start + u64::from(offset),
+                format!("{}[0]+{offset}", named(&map.create.name, map.id.0)),
+            ))
         }
-        Symbol::Helper { id } => helper_addr(HelperId(id)).map(|addr| (addr, HelperId(id).to_string())),
+        Symbol::Helper { id } => {
+            helper_addr(HelperId(id)).map(|addr| (addr, HelperId(id).to_string()))
+        }
         Symbol::Function { .. } => None,
     }
 }

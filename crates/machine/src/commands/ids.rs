@@ -22,5 +22,7 @@ pub(crate) fn open(connection: &Connection, kind: ObjectKind, id: u32) -> Result
         ObjectKind::Btf => machine.btfs.get(id).map(Object::Btf),
         ObjectKind::Link => machine.links.get(id).map(Object::Link),
     };
-    connection.open(object.ok_or(Errno::ENOENT)?).map(Value::Handle)
+    connection
+        .open(object.ok_or(Errno::ENOENT)?)
+        .map(Value::Handle)
 }

@@ -3,7 +3,8 @@
 use crate::{BtfObject, Connection, MapBody, Object, name};
 use skep_maps::MapDef;
 use skep_uapi::{
-    BPF_F_LOCK, BPF_F_RDONLY, BPF_F_WRONLY, BtfId, Errno, Handle, MapCreate, MapId, MapInfo, MapType, TypeId, Value,
+    BPF_F_LOCK, BPF_F_RDONLY, BPF_F_WRONLY, BtfId, Errno, Handle, MapCreate, MapId, MapInfo,
+    MapType, TypeId, Value,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,12 +24,22 @@ pub(crate) fn create(connection: &Connection, create: MapCreate) -> Result<Value
     if create.inner_map.is_some() || create.map_extra != 0 {
         return Err(Errno::EINVAL);
     }
-    let btf = create.btf.map(|handle| connection.btf(handle)).transpose()?;
+    let btf = create
+        .btf
+        .map(|handle| connection.btf(handle))
+        .transpose()?;
     check_btf(&create, btf.as_deref())?;
     let machine = connection.machine();
     let made = machine.maps.insert(|id| {
         let map = skep_maps::create(&MapDef::new(MapId(id), &create, machine.config().cpus))?;
-        Ok(MapBody { id: MapId(id), create, map, btf, frozen: AtomicBool::new(false), writers: AtomicU64::new(0) })
+        Ok(MapBody {
+            id: MapId(id),
+            create,
+            map,
+            btf,
+            frozen: AtomicBool::new(false),
+            writers: AtomicU64::new(0),
+        })
     });
     let map = made.unwrap_or(Err(Errno::ENOSPC))?;
     connection.open(Object::Map(map)).map(Value::Handle)
@@ -38,7 +49,11 @@ pub(crate) fn create(connection: &Connection, create: MapCreate) -> Result<Value
 fn check_btf(create: &MapCreate, btf: Option<&BtfObject>) -> Result<(), Errno> {
     let (key, value) = (create.btf_key_type_id, create.btf_value_type_id);
     let Some(btf) = btf else {
-        return if key == TypeId(0) && value == TypeId(0) { Ok(()) } else { Err(Errno::EINVAL) };
+        return if key == TypeId(0) && value == TypeId(0) {
+            Ok(())
+        } else {
+            Err(Errno::EINVAL)
+        };
     };
     if value == TypeId(0) || btf.btf.size_of(value) != Some(create.value_size) {
         return Err(Errno::EINVAL);
@@ -48,7 +63,11 @@ fn check_btf(create: &MapCreate, btf: Option<&BtfObject>) -> Result<(), Errno> {
         // Only global data, whose key means nothing, may leave the key without a type.
         return if is_array { Ok(()) } else { Err(Errno::EINVAL) };
     }
-    if btf.btf.size_of(key) == Some(create.key_size) { Ok(()) } else { Err(Errno::EINVAL) }
+    if btf.btf.size_of(key) == Some(create.key_size) {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 /// The map of a handle, if its flags allow what the command wants.
@@ -68,10 +87,19 @@ fn open(connection: &Connection, handle: Handle, want: Want) -> Result<Arc<MapBo
 }
 
 fn check_key(map: &MapBody, key: &[u8]) -> Result<(), Errno> {
-    if u32::try_from(key.len()) == Ok(map.create.key_size) { Ok(()) } else { Err(Errno::EINVAL) }
+    if u32::try_from(key.len()) == Ok(map.create.key_size) {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
-pub(crate) fn lookup(connection: &Connection, handle: Handle, key: &[u8], flags: u64) -> Result<Value, Errno> {
+pub(crate) fn lookup(
+    connection: &Connection,
+    handle: Handle,
+    key: &[u8],
+    flags: u64,
+) -> Result<Value, Errno> {
     let map = open(connection, handle, Want::Read)?;
     // No value has a spin lock yet, so BPF_F_LOCK is as wrong as any other flag.
     if flags & BPF_F_LOCK != 0 || flags != 0 {
@@ -90,7 +118,13 @@ fn write(map: &MapBody, change: impl FnOnce() -> Result<(), Errno>) -> Result<Va
     result.map(|()| Value::Unit)
 }
 
-pub(crate) fn update(connection: &Connection, handle: Handle, key: &[u8], value: &[u8], flags: u64) -> Result<Value, Errno> {
+pub(crate) fn update(
+    connection: &Connection,
+    handle: Handle,
+    key: &[u8],
+    value: &[u8],
+    flags: u64,
+) -> Result<Value, Errno> {
     let map = open(connection, handle, Want::Write)?;
     check_key(&map, key)?;
     write(&map, || map.map.object().write(key, value, flags))
@@ -102,7 +136,11 @@ pub(crate) fn delete(connection: &Connection, handle: Handle, key: &[u8]) -> Res
     write(&map, || map.map.object().delete(key))
 }
 
-pub(crate) fn lookup_and_delete(connection: &Connection, handle: Handle, key: &[u8]) -> Result<Value, Errno> {
+pub(crate) fn lookup_and_delete(
+    connection: &Connection,
+    handle: Handle,
+    key: &[u8],
+) -> Result<Value, Errno> {
     let map = open(connection, handle, Want::Write)?;
     if map.create.map_flags & BPF_F_WRONLY != 0 {
         return Err(Errno::EPERM);
@@ -116,7 +154,11 @@ pub(crate) fn lookup_and_delete(connection: &Connection, handle: Handle, key: &[
     Ok(Value::Bytes(value))
 }
 
-pub(crate) fn next_key(connection: &Connection, handle: Handle, key: Option<&[u8]>) -> Result<Value, Errno> {
+pub(crate) fn next_key(
+    connection: &Connection,
+    handle: Handle,
+    key: Option<&[u8]>,
+) -> Result<Value, Errno> {
     let map = open(connection, handle, Want::Read)?;
     if let Some(key) = key {
         check_key(&map, key)?;

@@ -7,7 +7,9 @@ use skep_contracts::{Version, prog_type};
 use skep_exec::{Image, Native};
 use skep_isa::{Imm64, Insn, InsnIdx, Program, RawInsn, decode};
 use skep_sys::clock::{Clock, now_ns};
-use skep_uapi::{BPF_F_RDONLY_PROG, Errno, Handle, MapType, ProgId, ProgLoad, Reply, TypeId, Value};
+use skep_uapi::{
+    BPF_F_RDONLY_PROG, Errno, Handle, MapType, ProgId, ProgLoad, Reply, TypeId, Value,
+};
 use skep_verifier::{Env, FuncInfo, LineInfo, Log, LogLevel, MapDesc, Verified};
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -21,13 +23,22 @@ const LINE_INFO_BYTES: usize = 16;
 /// Longest record (kernel `MAX_FUNCINFO_REC_SIZE`, `MAX_LINEINFO_REC_SIZE`).
 const RECORD_BYTES_MAX: u32 = 252;
 /// Licences that Linux counts as compatible with the GPL (`include/linux/license.h`).
-const GPL_COMPATIBLE: [&str; 6] =
-    ["GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"];
+const GPL_COMPATIBLE: [&str; 6] = [
+    "GPL",
+    "GPL v2",
+    "GPL and additional rights",
+    "Dual BSD/GPL",
+    "Dual MIT/GPL",
+    "Dual MPL/GPL",
+];
 
 pub(crate) fn load(connection: &Connection, load: &ProgLoad) -> Reply {
     let mut log = Log::new(LogLevel(load.log_level));
     let result = try_load(connection, load, &mut log);
-    Reply { result: result.map(Value::Handle), log: log.into_text() }
+    Reply {
+        result: result.map(Value::Handle),
+        log: log.into_text(),
+    }
 }
 
 fn try_load(connection: &Connection, load: &ProgLoad, log: &mut Log) -> Result<Handle, Errno> {
@@ -46,9 +57,19 @@ fn try_load(connection: &Connection, load: &ProgLoad, log: &mut Log) -> Result<H
         Errno::EINVAL
     })?;
     let maps = referenced_maps(connection, &program, &load.fd_array)?;
-    let verified = verify(load, program, &maps, btf.as_deref(), (&func_info, &line_info), log)?;
+    let verified = verify(
+        load,
+        program,
+        &maps,
+        btf.as_deref(),
+        (&func_info, &line_info),
+        log,
+    )?;
     let tag = tag::tag(&raw);
-    let func_tags = verified.subprogs().iter().map(|subprog| tag::tag(&raw[subprog.start.index()..subprog.end.index()]));
+    let func_tags = verified
+        .subprogs()
+        .iter()
+        .map(|subprog| tag::tag(&raw[subprog.start.index()..subprog.end.index()]));
     let func_tags = func_tags.collect();
     let verified_insns = verified.stats().processed_insns;
     let verified_at = now_ns(Clock::Monotonic);
@@ -56,7 +77,11 @@ fn try_load(connection: &Connection, load: &ProgLoad, log: &mut Log) -> Result<H
         log.write_line(&error.to_string());
         Errno::ERANGE
     })?;
-    let used: Vec<_> = xlated.used_maps().iter().map(|index| Arc::clone(&maps[*index].map)).collect();
+    let used: Vec<_> = xlated
+        .used_maps()
+        .iter()
+        .map(|index| Arc::clone(&maps[*index].map))
+        .collect();
     let translated_at = now_ns(Clock::Monotonic);
     let values = used.iter().map(|map| Arc::clone(&map.map)).collect();
     let image = Image::publish(xlated, values, Native::IfPossible).map_err(|error| {
@@ -77,7 +102,11 @@ fn try_load(connection: &Connection, load: &ProgLoad, log: &mut Log) -> Result<H
             tag,
             func_tags,
             gpl_compatible: gpl_compatible(&load.license),
-            load_time_ns: connection.machine().config().host.clock_ns(skep_helpers::Clock::Boot),
+            load_time_ns: connection
+                .machine()
+                .config()
+                .host
+                .clock_ns(skep_helpers::Clock::Boot),
             uid: connection.peer().uid,
             image,
             maps: used,
@@ -101,7 +130,14 @@ fn slots(bytes: &[u8]) -> Result<Vec<RawInsn>, Errno> {
     if slots.is_empty() || slots.len() > INSNS_MAX {
         return Err(Errno::E2BIG);
     }
-    if rest.is_empty() { Ok(slots.iter().map(|slot| RawInsn::from_bytes(*slot)).collect()) } else { Err(Errno::EINVAL) }
+    if rest.is_empty() {
+        Ok(slots
+            .iter()
+            .map(|slot| RawInsn::from_bytes(*slot))
+            .collect())
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 /// A map that the program names, and by which descriptor.
@@ -111,17 +147,27 @@ struct Referenced {
 }
 
 /// The maps that instructions name by descriptor (what is no map is left for the verifier to say), then those of the fd array.
-fn referenced_maps(connection: &Connection, program: &Program, fd_array: &[Handle]) -> Result<Vec<Referenced>, Errno> {
+fn referenced_maps(
+    connection: &Connection,
+    program: &Program,
+    fd_array: &[Handle],
+) -> Result<Vec<Referenced>, Errno> {
     let mut maps: Vec<Referenced> = Vec::new();
     let fds = program.insns().iter().filter_map(|insn| match insn {
-        Insn::LoadImm64 { imm: Imm64::MapFd(fd) | Imm64::MapValue { fd, .. }, .. } => Some(*fd),
+        Insn::LoadImm64 {
+            imm: Imm64::MapFd(fd) | Imm64::MapValue { fd, .. },
+            ..
+        } => Some(*fd),
         _ => None,
     });
     for fd in fds {
         if maps.iter().any(|map| map.fd == fd) {
             continue;
         }
-        if let Some(map) = u32::try_from(fd).ok().and_then(|fd| connection.map(Handle(fd)).ok()) {
+        if let Some(map) = u32::try_from(fd)
+            .ok()
+            .and_then(|fd| connection.map(Handle(fd)).ok())
+        {
             maps.push(Referenced { fd, map });
         }
     }
@@ -150,7 +196,10 @@ fn describe(referenced: &Referenced) -> MapDesc {
         value_size: create.value_size,
         max_entries: create.max_entries,
         map_flags: create.map_flags,
-        constant: constant.then(|| map.map.object().read(&[0; 4]).ok()).flatten().map(Into::into),
+        constant: constant
+            .then(|| map.map.object().read(&[0; 4]).ok())
+            .flatten()
+            .map(Into::into),
     }
 }
 
@@ -163,7 +212,10 @@ fn verify(
     log: &mut Log,
 ) -> Result<Verified, Errno> {
     let descs: Vec<_> = maps.iter().map(describe).collect();
-    let index_of = |handle: &Handle| maps.iter().position(|map| u32::try_from(map.fd) == Ok(handle.0));
+    let index_of = |handle: &Handle| {
+        maps.iter()
+            .position(|map| u32::try_from(map.fd) == Ok(handle.0))
+    };
     let fd_array: Vec<_> = load.fd_array.iter().filter_map(index_of).collect();
     let btf: Option<&Btf> = btf.map(|btf| &btf.btf);
     let env = Env {
@@ -187,23 +239,43 @@ fn records(bytes: &[u8], size: u32, known: usize) -> Result<Vec<&[u8]>, Errno> {
         return Ok(Vec::new());
     }
     let len = usize::try_from(size).map_err(|_| Errno::EINVAL)?;
-    let good = len >= known && size <= RECORD_BYTES_MAX && len.is_multiple_of(4) && bytes.len().is_multiple_of(len);
+    let good = len >= known
+        && size <= RECORD_BYTES_MAX
+        && len.is_multiple_of(4)
+        && bytes.len().is_multiple_of(len);
     if !good {
         return Err(Errno::EINVAL);
     }
-    bytes.chunks_exact(len).map(|record| {
-        let (record, unknown) = record.split_at(known);
-        if unknown.iter().all(|byte| *byte == 0) { Ok(record) } else { Err(Errno::E2BIG) }
-    }).collect()
+    bytes
+        .chunks_exact(len)
+        .map(|record| {
+            let (record, unknown) = record.split_at(known);
+            if unknown.iter().all(|byte| *byte == 0) {
+                Ok(record)
+            } else {
+                Err(Errno::E2BIG)
+            }
+        })
+        .collect()
 }
 
 fn word(record: &[u8], number: usize) -> u32 {
-    record.as_chunks::<4>().0.get(number).map_or(0, |word| u32::from_ne_bytes(*word))
+    record
+        .as_chunks::<4>()
+        .0
+        .get(number)
+        .map_or(0, |word| u32::from_ne_bytes(*word))
 }
 
 fn func_records(load: &ProgLoad) -> Result<Vec<FuncInfo>, Errno> {
     let records = records(&load.func_info, load.func_info_rec_size, FUNC_INFO_BYTES)?;
-    Ok(records.iter().map(|record| FuncInfo { at: InsnIdx(word(record, 0)), type_id: TypeId(word(record, 1)) }).collect())
+    Ok(records
+        .iter()
+        .map(|record| FuncInfo {
+            at: InsnIdx(word(record, 0)),
+            type_id: TypeId(word(record, 1)),
+        })
+        .collect())
 }
 
 fn line_records(load: &ProgLoad) -> Result<Vec<LineInfo>, Errno> {

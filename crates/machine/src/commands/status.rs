@@ -9,10 +9,16 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 /// Lines in one reply at most.
 const LINES_MAX: u32 = 4096;
 
-pub(crate) fn trace_read(connection: &Connection, lines_max: u32, wait_ms: u32) -> Result<Value, Errno> {
+pub(crate) fn trace_read(
+    connection: &Connection,
+    lines_max: u32,
+    wait_ms: u32,
+) -> Result<Value, Errno> {
     let wait = Duration::from_millis(wait_ms.into()).min(WAIT_MAX);
     let lines_max = usize::try_from(lines_max.min(LINES_MAX)).map_err(|_| Errno::EINVAL)?;
-    Ok(Value::Lines(connection.machine().trace.read(lines_max, wait)))
+    Ok(Value::Lines(
+        connection.machine().trace.read(lines_max, wait),
+    ))
 }
 
 pub(crate) fn status(connection: &Connection) -> MachineStatus {
