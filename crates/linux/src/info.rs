@@ -12,8 +12,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 pub(crate) fn prog(handles: &Handles, prog: Handle) -> Outcome {
     let prog = handles.of_kind(prog, ObjectKind::Prog)?;
-    let info = bpf::prog_info(prog.as_fd()).map_err(errno)?;
     let fdinfo = Fdinfo::read(prog.as_fd())?;
+    let info = match bpf::prog_info(prog.as_fd()).map_err(errno) {
+        Ok(info) => info,
+        Err(Errno::ENODEV) => return Ok(Value::ProgInfo(Box::new(orphan(&fdinfo)))),
+        Err(errno) => return Err(errno),
+    };
     Ok(Value::ProgInfo(Box::new(ProgInfo {
         id: ProgId(info.id),
         prog_type: ProgType(info.prog_type),
@@ -22,7 +26,7 @@ pub(crate) fn prog(handles: &Handles, prog: Handle) -> Outcome {
         gpl_compatible: info.gpl_compatible,
         load_time_ns: info.load_time,
         uid: info.created_by_uid,
-        orphaned: fdinfo.flag("orphaned"),
+        orphaned: false,
         bytes_xlated: info.xlated_prog_len,
         bytes_jited: info.jited_prog_len,
         bytes_memlock: fdinfo.value("memlock"),
@@ -34,6 +38,17 @@ pub(crate) fn prog(handles: &Handles, prog: Handle) -> Outcome {
         recursion_misses: info.recursion_misses,
         verified_insns: info.verified_insns,
     })))
+}
+
+/// A program whose device is gone: the kernel answers `ENODEV`, and only its fdinfo is left.
+fn orphan(fdinfo: &Fdinfo) -> ProgInfo {
+    ProgInfo {
+        id: ProgId(fdinfo.value("prog_id").unwrap_or(0)),
+        prog_type: ProgType(fdinfo.value("prog_type").unwrap_or(0)),
+        orphaned: true,
+        bytes_memlock: fdinfo.value("memlock"),
+        ..ProgInfo::default()
+    }
 }
 
 pub(crate) fn code(handles: &Handles, prog: Handle) -> Outcome {
