@@ -10,7 +10,7 @@ use crate::reader::{Fill, MessageReader};
 use crate::{MESSAGE_BYTES_MAX, WireError};
 use skep_sys::{Peer, Readiness, effective_uid, peer, wait_readable};
 use skep_uapi::{Errno, Reply};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ pub struct Deadlines {
     pub preamble: Duration,
     /// For the rest of a message that has begun.
     pub message: Duration,
-    /// To make room for more of an answer.
+    /// To read an answer.
     pub write: Duration,
 }
 
@@ -141,7 +141,29 @@ impl Connection {
             let answer = Answer::Reply(Reply::err(Errno::EMSGSIZE));
             bytes = encode_response(&Response { id, answer });
         }
-        write_message(&mut self.stream, &bytes)
+        let deadline = Instant::now() + self.deadlines.write;
+        let stream = &mut self.stream;
+        write_message(&mut UntilDeadline { stream, deadline }, &bytes)
+    }
+}
+
+/// Bounds the whole of a message: the stream's own limit bounds only the wait for room, so that an end which reads a
+/// byte now and then could hold a thread for ever.
+struct UntilDeadline<'a> {
+    stream: &'a mut UnixStream,
+    deadline: Instant,
+}
+
+impl Write for UntilDeadline<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if Instant::now() >= self.deadline {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
     }
 }
 

@@ -13,7 +13,7 @@ use skep_wire::{
     write_message,
 };
 
-/// One of each, so that a new command must come here. The match has no `_` arm for that reason.
+/// One of each.
 fn commands() -> Vec<Command> {
     let handle = Handle(3);
     let (map, prog) = (handle, handle);
@@ -105,38 +105,41 @@ fn commands() -> Vec<Command> {
         },
         Command::Status,
     ];
-    for command in &commands {
-        match command {
-            Command::MapCreate(_)
-            | Command::MapLookup { .. }
-            | Command::MapUpdate { .. }
-            | Command::MapDelete { .. }
-            | Command::MapLookupAndDelete { .. }
-            | Command::MapNextKey { .. }
-            | Command::MapFreeze { .. }
-            | Command::ProgLoad(_)
-            | Command::TestRun(_)
-            | Command::ProgBindMap { .. }
-            | Command::BtfLoad { .. }
-            | Command::Pin { .. }
-            | Command::OpenPin { .. }
-            | Command::NextId { .. }
-            | Command::OpenId { .. }
-            | Command::ProgInfo { .. }
-            | Command::ProgCode { .. }
-            | Command::MapInfo { .. }
-            | Command::BtfInfo { .. }
-            | Command::LinkInfo { .. }
-            | Command::Close { .. }
-            | Command::PinList { .. }
-            | Command::PinRemove { .. }
-            | Command::TraceRead { .. }
-            | Command::CpuCount
-            | Command::ProgCompile { .. }
-            | Command::Status => {}
-        }
-    }
+    commands.iter().for_each(listed);
     commands
+}
+
+/// Fails to compile for a command that `commands` may lack.
+fn listed(command: &Command) {
+    match command {
+        Command::MapCreate(_)
+        | Command::MapLookup { .. }
+        | Command::MapUpdate { .. }
+        | Command::MapDelete { .. }
+        | Command::MapLookupAndDelete { .. }
+        | Command::MapNextKey { .. }
+        | Command::MapFreeze { .. }
+        | Command::ProgLoad(_)
+        | Command::TestRun(_)
+        | Command::ProgBindMap { .. }
+        | Command::BtfLoad { .. }
+        | Command::Pin { .. }
+        | Command::OpenPin { .. }
+        | Command::NextId { .. }
+        | Command::OpenId { .. }
+        | Command::ProgInfo { .. }
+        | Command::ProgCode { .. }
+        | Command::MapInfo { .. }
+        | Command::BtfInfo { .. }
+        | Command::LinkInfo { .. }
+        | Command::Close { .. }
+        | Command::PinList { .. }
+        | Command::PinRemove { .. }
+        | Command::TraceRead { .. }
+        | Command::CpuCount
+        | Command::ProgCompile { .. }
+        | Command::Status => {}
+    }
 }
 
 fn requests() -> Vec<Request> {
