@@ -71,7 +71,7 @@ impl Endpoint {
     /// # Errors
     /// If no safe folder can be had, or its path is too long.
     pub fn for_current() -> Result<Self, EndpointError> {
-        Self::in_folder(private_folder()?)
+        Self::in_folder(private_folder(runtime_folder(), tmp_folder()?)?)
     }
 
     /// The place for this process's namespaces in a folder that the caller answers for.
@@ -213,23 +213,23 @@ pub fn list_endpoints() -> Result<Vec<Endpoint>, EndpointError> {
     Ok(endpoints)
 }
 
-/// `$XDG_RUNTIME_DIR` if it is safe, else the folder in `/tmp`, made if need be.
-fn private_folder() -> Result<PathBuf, EndpointError> {
-    if let Some(folder) = runtime_folder()
+/// `runtime` if it is safe, else `tmp`, made if need be.
+fn private_folder(runtime: Option<PathBuf>, tmp: PathBuf) -> Result<PathBuf, EndpointError> {
+    if let Some(folder) = runtime
         && check_folder(&folder).is_ok()
     {
         return Ok(folder);
     }
-    let folder = tmp_folder()?;
-    match DirBuilder::new().mode(0o700).create(&folder) {
+    match DirBuilder::new().mode(0o700).create(&tmp) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(io_error(&folder, error)),
+        Err(error) => return Err(io_error(&tmp, error)),
     }
-    check_folder(&folder)?;
-    Ok(folder)
+    check_folder(&tmp)?;
+    Ok(tmp)
 }
 
+/// `$XDG_RUNTIME_DIR`.
 fn runtime_folder() -> Option<PathBuf> {
     let folder = PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?);
     folder.is_absolute().then_some(folder)
@@ -309,6 +309,30 @@ mod tests {
             Err(EndpointError::Io { .. })
         ));
         remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn choice_of_folder() {
+        let home = folder("choice");
+        let (runtime, tmp) = (home.join("runtime"), home.join("tmp"));
+        DirBuilder::new().mode(0o700).create(&runtime).unwrap();
+        let choose =
+            |runtime: &Path, tmp: &Path| private_folder(Some(runtime.to_owned()), tmp.to_owned());
+        assert_eq!(choose(&runtime, &tmp), Ok(runtime.clone()));
+        assert!(!tmp.exists());
+        // Open to others, missing, not set: the other folder, made once and private.
+        set_permissions(&runtime, Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(choose(&runtime, &tmp), Ok(tmp.clone()));
+        assert_eq!(choose(&home.join("missing"), &tmp), Ok(tmp.clone()));
+        assert_eq!(private_folder(None, tmp.clone()), Ok(tmp));
+        // Somebody was there first.
+        let link = home.join("link");
+        symlink(&runtime, &link).unwrap();
+        assert!(matches!(
+            choose(&runtime, &link),
+            Err(EndpointError::UnsafeFolder { .. })
+        ));
+        remove_dir_all(&home).unwrap();
     }
 
     #[test]
