@@ -1,8 +1,7 @@
 //! From container to object: the order of the stages, and what each section means.
 //!
 //! Sections are recognised by type and name as libbpf 1.5 does; what it passes over is passed over, and noted where
-//! it had contents. Programs are the functions of executable sections. Functions in `.text` are subprograms, unless
-//! there is only one function in the whole object.
+//! it had contents. Programs are the functions of executable sections. Functions in `.text` are subprograms.
 
 use crate::elf::{Binding, Elf, Exec, Place, SecIdx, Section, SectionKind, Symbol, SymbolKind, Visibility};
 use crate::error::{ObjectError, SectionFlaw, SymbolFlaw};
@@ -35,6 +34,8 @@ pub(crate) struct Parts<'d> {
     pub(crate) maps: Option<Section<'d>>,
     pub(crate) relocations: Vec<Section<'d>>,
     pub(crate) notes: Vec<Note>,
+    /// Bytes of all zeroed sections so far.
+    zeros: u64,
     license: String,
     version: Option<u32>,
     btf: Option<&'d [u8]>,
@@ -130,7 +131,8 @@ impl<'d> Parts<'d> {
         if !is_family(&section.name(), ".bss") || section.size == 0 {
             return Ok(());
         }
-        if section.size > ZERO_BYTES_MAX {
+        self.zeros = self.zeros.saturating_add(section.size);
+        if self.zeros > ZERO_BYTES_MAX {
             return Err(section.flaw(SectionFlaw::DataTooLarge { size: section.size }));
         }
         self.push_data(section, DataKind::Bss, Contents::Zeros)
@@ -202,13 +204,6 @@ fn functions(elf: &Elf<'_>, parts: &Parts<'_>) -> Result<Vec<FoundFunction>, Obj
         found.push(function(elf, parts, symbol, section, code)?);
     }
     found.sort_by_key(|found| (found.section, found.function.start));
-    if found.len() > 1 {
-        for found in &mut found {
-            if Some(found.section) == parts.text {
-                found.function.role = Role::Subprogram;
-            }
-        }
-    }
     Ok(found)
 }
 
@@ -235,7 +230,13 @@ fn function(
         return Err(flaw(SymbolFlaw::StaticProgram));
     }
     let slots = |bytes: u64| u32::try_from(bytes / INSN_BYTES as u64).expect("the section's length fits 32 bits");
-    let role = if held.name.starts_with('?') { Role::OptionalProgram } else { Role::Program };
+    let role = if Some(section) == parts.text {
+        Role::Subprogram
+    } else if held.name.starts_with('?') {
+        Role::OptionalProgram
+    } else {
+        Role::Program
+    };
     let (start, count) = (InsnIdx(slots(offset)), slots(size));
     let visibility = match symbol.binding {
         Binding::Local => Visibility::Visible,

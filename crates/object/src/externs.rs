@@ -4,12 +4,15 @@
 //! of the kernel, which the loader puts into a map) or `.ksyms` (a symbol of the kernel). The kernel takes no BTF with
 //! externs, so both sections are rewritten to what it takes: options become variables of a map, kernel symbols
 //! variables of four bytes each.
+//! Externs are in libbpf's order, because the number of a missing function shows in the program: options by alignment,
+//! size and name, then kernel symbols by name.
 //! Does not know any kernel's symbols or options.
 
 use crate::elf::{Binding, Elf, Place, SymbolKind};
 use crate::error::{ExternFlaw, ObjectError};
 use crate::model::{Extern, ExternIdx, ExternKind, MapIdx, Strength};
 use skep_btf::{Btf, Int, IntEncoding, Kind, Linkage, TypeId, Type, Var};
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// Section of kernel options.
@@ -45,6 +48,7 @@ pub(crate) fn collect(elf: &Elf<'_>, btf: Option<&mut Btf>) -> Result<Externs, O
     };
     let described = described(btf);
     let stand_in = stand_in(btf, &described)?;
+    let mut symbols = Vec::new();
     for symbol in &elf.symbols {
         let bound = matches!(symbol.binding, Binding::Global | Binding::Weak);
         if symbol.place != Place::Undefined || symbol.kind != SymbolKind::None || !bound {
@@ -56,10 +60,17 @@ pub(crate) fn collect(elf: &Elf<'_>, btf: Option<&mut Btf>) -> Result<Externs, O
             return Err(ObjectError::Extern { name, what: ExternFlaw::NoBtf });
         };
         let kind = kind(btf, &name, ty, section)?;
-        found.by_symbol.insert(symbol.index, ExternIdx(found.list.len()));
-        found.list.push(Extern { name, kind, strength });
+        let align = align(btf, ty);
+        symbols.push((symbol.index, align, Extern { name, kind, strength }));
     }
-    place_options(btf, &described, &mut found);
+    symbols.sort_by(|(_, a_align, a), (_, b_align, b)| {
+        rank(a, *a_align).cmp(&rank(b, *b_align)).then_with(|| a.name.cmp(&b.name))
+    });
+    for (at, (symbol, align, external)) in symbols.into_iter().enumerate() {
+        found.by_symbol.insert(symbol, ExternIdx(at));
+        found.place(align, external);
+    }
+    place_options(btf, &found);
     if let Some(stand_in) = stand_in {
         place_symbols(btf, stand_in);
     }
@@ -100,35 +111,46 @@ fn kind(btf: &Btf, name: &str, ty: TypeId, section: TypeId) -> Result<ExternKind
     }
 }
 
-/// Lays the options out in their map: largest alignment first, then size, then name, as libbpf does.
-fn place_options(btf: &mut Btf, described: &HashMap<String, Described>, found: &mut Externs) {
-    let mut options: Vec<(u32, u32, String, usize)> = Vec::new();
-    for (at, external) in found.list.iter().enumerate() {
-        if let ExternKind::Option { size, .. } = external.kind {
-            let ty = described.get(&external.name).and_then(|described| btf.get(described.ty));
-            let align = ty.and_then(|ty| match &ty.kind {
-                Kind::Var(var) => btf.align_of(var.ty),
-                _ => None,
-            });
-            options.push((align.unwrap_or(1).max(1), size, external.name.clone(), at));
+/// Alignment of a variable in bytes.
+fn align(btf: &Btf, ty: TypeId) -> u32 {
+    match btf.get(ty).map(|ty| &ty.kind) {
+        Some(Kind::Var(var)) => btf.align_of(var.ty).unwrap_or(1).max(1),
+        _ => 1,
+    }
+}
+
+/// Order of externs before their names: options first, those of the largest alignment, then size, before others.
+fn rank(external: &Extern, align: u32) -> (u32, Reverse<u32>, Reverse<u32>) {
+    match external.kind {
+        ExternKind::Option { size, .. } => (0, Reverse(align), Reverse(size)),
+        ExternKind::Variable(_) | ExternKind::Function(_) => (1, Reverse(0), Reverse(0)),
+    }
+}
+
+impl Externs {
+    /// Appends an extern; an option gets its place in the map.
+    fn place(&mut self, align: u32, mut external: Extern) {
+        if let ExternKind::Option { offset, size, .. } = &mut external.kind {
+            let end = self.options_size.unwrap_or(0);
+            *offset = end.checked_next_multiple_of(align).unwrap_or(end);
+            self.options_size = Some(offset.saturating_add(*size));
         }
+        self.list.push(external);
     }
-    options.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)).then_with(|| a.2.cmp(&b.2)));
-    let mut offsets = HashMap::new();
-    let mut end = 0u32;
-    for (align, size, name, at) in options {
-        let start = end.next_multiple_of(align);
-        end = start.saturating_add(size);
-        if let ExternKind::Option { offset, .. } = &mut found.list[at].kind {
-            *offset = start;
-        }
-        offsets.insert(name, start);
-    }
-    if offsets.is_empty() {
-        return;
-    }
-    found.options_size = Some(end);
-    rewrite_section(btf, KCONFIG, end, |btf, var, _| {
+}
+
+/// Makes options variables of their map.
+fn place_options(btf: &mut Btf, found: &Externs) {
+    let Some(size) = found.options_size else { return };
+    let offsets: HashMap<&str, u32> = found
+        .list
+        .iter()
+        .filter_map(|external| match external.kind {
+            ExternKind::Option { offset, .. } => Some((external.name.as_str(), offset)),
+            ExternKind::Variable(_) | ExternKind::Function(_) => None,
+        })
+        .collect();
+    rewrite_section(btf, KCONFIG, size, |btf, var, _| {
         if let Some(offset) = offsets.get(btf.name(var.ty)) {
             var.offset = *offset;
         }

@@ -8,7 +8,7 @@ pub(crate) const FILE_BYTES_MAX: usize = 256 << 20;
 /// table.
 pub(crate) const NAME_BYTES_MAX: usize = 4096;
 
-/// Bytes of a `.bss`-like section, whose size costs the file nothing but the loader memory. An array map with larger
+/// Bytes of all `.bss`-like sections together, whose size costs the file nothing but the loader memory. An array map with larger
 /// values is refused by the kernel (`KMALLOC_MAX_SIZE`-derived limit of `array_map_alloc_check` is below 2 GiB; this is
 /// what a loader can be expected to zero).
 pub(crate) const ZERO_BYTES_MAX: u64 = 256 << 20;

@@ -293,7 +293,12 @@ impl Object {
         &self.maps
     }
 
-    /// All externs in order of the symbol table.
+    /// The indices of all maps, in the same order.
+    pub fn map_indices(&self) -> impl Iterator<Item = MapIdx> + use<> {
+        (0..self.maps.len()).map(MapIdx)
+    }
+
+    /// All externs: options by alignment and size, then kernel symbols by name.
     #[must_use]
     pub fn externs(&self) -> &[Extern] {
         &self.externs
