@@ -123,6 +123,16 @@ pub enum LoadError {
         /// Path.
         path: String,
     },
+    /// A map that its definition pins somewhere else.
+    #[error("map '{map}': is pinned at '{pinned}' by its definition, so it cannot be pinned at '{path}'")]
+    PinnedElsewhere {
+        /// Map.
+        map: String,
+        /// Where it should be pinned.
+        path: String,
+        /// Where it is.
+        pinned: String,
+    },
     /// The verifier refused a program.
     #[error("program '{program}' (section '{section}'): {errno}{}", log_text(.log))]
     Program {

@@ -38,6 +38,8 @@ pub struct LoadedMap {
     pub name: String,
     /// Handle.
     pub handle: Handle,
+    /// Where it is pinned by its definition, if it is.
+    pub pin_path: Option<String>,
 }
 
 /// One program.
@@ -105,6 +107,7 @@ pub fn load_plan(plan: &Plan<'_>, bpf: &dyn Bpf) -> Result<Loaded, LoadError> {
         index: planned.index,
         name: display_name(plan, planned),
         handle,
+        pin_path: planned.pin_path.clone().filter(|_| planned.reuse.is_none()),
     });
     Ok(Loaded { btf: loader.btf, maps: maps.collect(), programs, warnings: loader.warnings })
 }
@@ -121,10 +124,16 @@ impl Loaded {
     /// Pins all maps in a directory, under their names with dots replaced, as `bpftool … pinmaps` does.
     ///
     /// # Errors
-    /// When the machine refuses a pin; those made before stay.
+    /// When the machine refuses a pin, or a map is pinned elsewhere by its definition; pins made before stay.
     pub fn pin_maps(&self, bpf: &dyn Bpf, directory: &str) -> Result<(), LoadError> {
         for map in &self.maps {
             let path = format!("{directory}/{}", map.name.replace('.', "_"));
+            if let Some(pinned) = &map.pin_path {
+                if *pinned == path {
+                    continue;
+                }
+                return Err(LoadError::PinnedElsewhere { map: map.name.clone(), path, pinned: pinned.clone() });
+            }
             bpf.call(Command::Pin { object: map.handle, path })
                 .result
                 .map_err(|errno| LoadError::Map { map: map.name.clone(), step: MapStep::Pin, errno })?;

@@ -5,15 +5,15 @@
 use libtest_mimic::{Arguments, Failed, Trial};
 use skep_linux::LinuxBpf;
 use skep_loader::{Loaded, Options, load};
-use skep_object::{ObjectName, parse};
+use skep_object::{ObjectName, Pinning, parse};
 use skep_uapi::{Bpf, BtfId, Command as Bpf2, Handle, MapInfo, ObjectKind, ProgCode, ProgInfo, Value};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// Objects that bpftool can load and pin whole.
-const WHOLE: &[&str] = &["core", "globals", "hello", "maps", "strings", "subprogs", "weak_only"];
-/// Those of them that need what this loader does not do yet.
-const NOT_YET: &[&str] = &["core"];
+/// Own objects that bpftool can load and pin whole.
+const WHOLE: &[&str] = &["globals", "hello", "maps", "strings", "subprogs", "weak_only"];
+/// Where Debian's libxdp has its objects. What bpftool cannot load of them, skep must not load either.
+const LIBXDP: &str = "/usr/lib/x86_64-linux-gnu/bpf";
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -51,45 +51,59 @@ impl Oracle {
 
     fn compare_all(&self) -> Result<(), Failed> {
         let mount = BpfFs::mount()?;
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../object/tests/data");
+        let mut objects: Vec<PathBuf> = WHOLE.iter().map(|name| data.join(format!("{name}.bpf.o"))).collect();
+        if let Ok(entries) = std::fs::read_dir(LIBXDP) {
+            let found = entries.filter_map(|entry| Some(entry.ok()?.path()));
+            objects.extend(found.filter(|path| path.extension().is_some_and(|extension| extension == "o")));
+        }
+        // Maps that pin themselves would do so in the system's bpffs.
+        objects.retain(|path| std::fs::read(path).is_ok_and(|bytes| !pins_itself(&bytes)));
         let mut wrong = String::new();
-        for name in WHOLE {
-            if NOT_YET.contains(name) {
-                continue;
-            }
-            let object = Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("../object/tests/data")
-                .join(format!("{name}.bpf.o"))
-                .canonicalize()
-                .map_err(|error| error.to_string())?;
-            match self.compare(&object, &mount.0.join(name)) {
-                Ok(()) => println!("{name}: same"),
-                Err(what) => wrong.push_str(&format!("{name}: {what}\n")),
+        for (at, object) in objects.iter().enumerate() {
+            match self.compare(object, &mount.0.join(format!("object_{at}"))) {
+                Ok(how) => println!("{}: {how}", object.display()),
+                Err(what) => wrong.push_str(&format!("{}: {what}\n", object.display())),
             }
         }
         if wrong.is_empty() { Ok(()) } else { Err(wrong.into()) }
     }
 
-    fn compare(&self, object: &Path, pins: &Path) -> Result<(), String> {
-        let maps = pins.with_extension("").with_file_name(format!("{}_maps", pins.file_name().unwrap().display()));
-        std::fs::create_dir(&maps).map_err(|error| error.to_string())?;
+    /// Compares one object; `pins` becomes a directory.
+    fn compare(&self, object: &Path, pins: &Path) -> Result<String, String> {
+        let maps = pins.with_extension("maps").to_string_lossy().replace('.', "_");
+        let maps = Path::new(&maps);
+        std::fs::create_dir(maps).map_err(|error| error.to_string())?;
         let output = Command::new(&self.bpftool)
             .args(["prog", "loadall"])
-            .arg(object)
-            .arg(pins)
+            .args([object, pins])
             .arg("pinmaps")
-            .arg(&maps)
+            .arg(maps)
             .output()
             .map_err(|error| error.to_string())?;
-        if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-        }
+        let theirs = String::from_utf8_lossy(&output.stderr);
         let bpf = LinuxBpf::new();
-        let parsed = parse(&std::fs::read(object).unwrap()).map_err(|error| error.to_string())?;
+        let parsed = parse(&std::fs::read(object).map_err(|error| error.to_string())?);
         let options = Options::new(ObjectName::from_path(&object.to_string_lossy()));
-        let loaded = load(&parsed, &bpf, &options).map_err(|error| error.to_string())?;
-        compare_programs(&bpf, &loaded, pins)?;
-        compare_maps(&bpf, &loaded, &maps)
+        let loaded = match &parsed {
+            Ok(parsed) => load(parsed, &bpf, &options).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match (output.status.success(), loaded) {
+            (true, Ok(loaded)) => {
+                compare_programs(&bpf, &loaded, pins)?;
+                compare_maps(&bpf, &loaded, maps)?;
+                Ok("same".to_owned())
+            }
+            (false, Err(ours)) => Ok(format!("both refuse: {ours}\n  bpftool: {theirs}")),
+            (true, Err(ours)) => Err(format!("only skep refuses: {ours}")),
+            (false, Ok(_)) => Err(format!("only bpftool refuses: {theirs}")),
+        }
     }
+}
+
+fn pins_itself(object: &[u8]) -> bool {
+    parse(object).is_ok_and(|object| object.maps().iter().any(|map| map.def().pinning == Pinning::ByName))
 }
 
 /// A private bpffs, gone with its pins when dropped.
