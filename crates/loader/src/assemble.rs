@@ -42,7 +42,13 @@ pub(crate) fn assemble(
     program: &PlannedProgram,
     handles: &[Handle],
 ) -> Result<Assembled, LoadError> {
-    let mut assembler = Assembler { plan, program, handles, out: Assembled::default(), placed: HashMap::new() };
+    let mut assembler = Assembler {
+        plan,
+        program,
+        handles,
+        out: Assembled::default(),
+        placed: HashMap::new(),
+    };
     let mut walk = vec![assembler.append(program.index)?];
     while let Some(frame) = walk.last_mut() {
         let Some(&reloc) = assembler.plan.object.relocs(frame.function).get(frame.next) else {
@@ -88,7 +94,9 @@ impl<'o> Assembler<'_, 'o> {
         let object = self.plan.object;
         let function = object.function(index);
         let start = self.out.insns.len() / SLOT;
-        let too_long = || LoadError::TooLong { program: self.program.name.clone() };
+        let too_long = || LoadError::TooLong {
+            program: self.program.name.clone(),
+        };
         let count = InsnIdx(function.insn_count()).index();
         if start + count > INSNS_MAX {
             return Err(too_long());
@@ -100,11 +108,21 @@ impl<'o> Assembler<'_, 'o> {
             self.refuse_core(btf, ext, function)?;
             self.append_info(btf, ext, function, base)?;
         }
-        Ok(Frame { function, base, next: 0 })
+        Ok(Frame {
+            function,
+            base,
+            next: 0,
+        })
     }
 
     /// Moves the records of one function. A program without records has none for its subprograms either.
-    fn append_info(&mut self, btf: &Btf, ext: &BtfExt, function: &Function, base: u32) -> Result<(), LoadError> {
+    fn append_info(
+        &mut self,
+        btf: &Btf,
+        ext: &BtfExt,
+        function: &Function,
+        base: u32,
+    ) -> Result<(), LoadError> {
         let section = self.plan.object.section_of(function).name();
         let missing = |what| LoadError::MissingInfo {
             program: self.program.name.clone(),
@@ -118,7 +136,10 @@ impl<'o> Assembler<'_, 'o> {
             if funcs.is_empty() && !is_main {
                 return Err(missing("function record (.BTF.ext)"));
             }
-            let records = funcs.iter().map(|record| FuncInfo { insn_off: offset(record.insn_off), ..*record });
+            let records = funcs.iter().map(|record| FuncInfo {
+                insn_off: offset(record.insn_off),
+                ..*record
+            });
             self.out.func_info.extend(records);
         }
         let lines = within(ext.lines(btf, section), function, |record| record.insn_off);
@@ -126,7 +147,10 @@ impl<'o> Assembler<'_, 'o> {
             if lines.is_empty() && !is_main {
                 return Err(missing("line record (.BTF.ext)"));
             }
-            let records = lines.iter().map(|record| LineInfo { insn_off: offset(record.insn_off), ..*record });
+            let records = lines.iter().map(|record| LineInfo {
+                insn_off: offset(record.insn_off),
+                ..*record
+            });
             self.out.line_info.extend(records);
         }
         Ok(())
@@ -135,7 +159,9 @@ impl<'o> Assembler<'_, 'o> {
     /// Instructions that depend on the types of a kernel cannot be fixed without them.
     fn refuse_core(&self, btf: &Btf, ext: &BtfExt, function: &Function) -> Result<(), LoadError> {
         let section = self.plan.object.section_of(function).name();
-        let Some(relo) = within(ext.relos(btf, section), function, |record| record.insn_off).first() else {
+        let Some(relo) =
+            within(ext.relos(btf, section), function, |record| record.insn_off).first()
+        else {
             return Ok(());
         };
         Err(LoadError::NeedsTargetBtf {
@@ -170,7 +196,11 @@ impl<'o> Assembler<'_, 'o> {
             },
             Target::ExternCall(index) => {
                 let number = i32::try_from(index.index()).unwrap_or(i32::MAX);
-                insn = RawInsn { code: CALL, imm: MISSING_FUNCTION.saturating_add(number), ..RawInsn::default() };
+                insn = RawInsn {
+                    code: CALL,
+                    imm: MISSING_FUNCTION.saturating_add(number),
+                    ..RawInsn::default()
+                };
             }
         }
         self.set_slot(at, insn);
@@ -210,7 +240,10 @@ impl<'o> Assembler<'_, 'o> {
     /// The object has checked that a relocated wide load has its second slot.
     fn set_second_imm(&mut self, at: InsnIdx, imm: i32) {
         let second = InsnIdx(at.0 + 1);
-        let insn = RawInsn { imm, ..self.slot(second) };
+        let insn = RawInsn {
+            imm,
+            ..self.slot(second)
+        };
         self.set_slot(second, insn);
     }
 }
@@ -218,7 +251,9 @@ impl<'o> Assembler<'_, 'o> {
 /// Byte offset of a record in the program; `insn_off` counts from the section's start.
 fn moved(insn_off: u32, function: &Function, base: u32) -> u32 {
     let slot = SLOT as u32;
-    insn_off.wrapping_sub(function.start().0.wrapping_mul(slot)).wrapping_add(base.wrapping_mul(slot))
+    insn_off
+        .wrapping_sub(function.start().0.wrapping_mul(slot))
+        .wrapping_add(base.wrapping_mul(slot))
 }
 
 /// The records of one function. Compilers sort them; of unsorted ones some are lost, and the kernel refuses the rest.
@@ -240,7 +275,11 @@ fn low_half(value: u64) -> i32 {
 fn access(btf: &Btf, relo: &CoreRelo) -> String {
     let path = btf.str(relo.access).unwrap_or_default();
     let about_field = relo.kind.0 <= CoreReloKind::FIELD_RSHIFT_U64.0;
-    let names = if about_field { field_names(btf, relo, path) } else { None };
+    let names = if about_field {
+        field_names(btf, relo, path)
+    } else {
+        None
+    };
     names.unwrap_or_else(|| format!("question {} about '{path}'", relo.kind.0))
 }
 

@@ -20,7 +20,9 @@ pub enum LoadError {
         what: &'static str,
     },
     /// The section name does not say the type of a program.
-    #[error("program '{program}': section name '{section}' does not say the program's type; name the type")]
+    #[error(
+        "program '{program}': section name '{section}' does not say the program's type; name the type"
+    )]
     UnknownSection {
         /// Program.
         program: String,
@@ -28,7 +30,9 @@ pub enum LoadError {
         section: String,
     },
     /// A program that attaches to a typed hook of the kernel.
-    #[error("program '{program}': section '{section}' needs the target's BTF to find what it attaches to, which is not supported yet")]
+    #[error(
+        "program '{program}': section '{section}' needs the target's BTF to find what it attaches to, which is not supported yet"
+    )]
     NeedsAttachBtf {
         /// Program.
         program: String,
@@ -53,7 +57,9 @@ pub enum LoadError {
         access: String,
     },
     /// An extern that nothing provides.
-    #[error("extern '{name}': {what} is not known; declare it __weak if the program can do without")]
+    #[error(
+        "extern '{name}': {what} is not known; declare it __weak if the program can do without"
+    )]
     Extern {
         /// Name.
         name: String,
@@ -96,7 +102,9 @@ pub enum LoadError {
         program: String,
     },
     /// A subprogram without the records that the program has.
-    #[error("program '{program}': no {what} for subprogram '{function}', which the program needs because it has some itself")]
+    #[error(
+        "program '{program}': no {what} for subprogram '{function}', which the program needs because it has some itself"
+    )]
     MissingInfo {
         /// Program.
         program: String,
@@ -124,7 +132,9 @@ pub enum LoadError {
         path: String,
     },
     /// A map that its definition pins somewhere else.
-    #[error("map '{map}': is pinned at '{pinned}' by its definition, so it cannot be pinned at '{path}'")]
+    #[error(
+        "map '{map}': is pinned at '{pinned}' by its definition, so it cannot be pinned at '{path}'"
+    )]
     PinnedElsewhere {
         /// Map.
         map: String,
@@ -154,7 +164,11 @@ pub enum LoadError {
 }
 
 fn log_text(log: &str) -> String {
-    if log.is_empty() { String::new() } else { format!("\n{}", log.trim_end()) }
+    if log.is_empty() {
+        String::new()
+    } else {
+        format!("\n{}", log.trim_end())
+    }
 }
 
 /// A step in setting a map up.

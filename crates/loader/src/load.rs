@@ -11,7 +11,8 @@ use crate::plan::{Freeze, Plan, PlannedMap, PlannedProgram, plan};
 use skep_btf::{FUNC_INFO_BYTES, LINE_INFO_BYTES, func_info_bytes, line_info_bytes};
 use skep_object::{DataKind, FunctionIdx, MapIdx, MapOrigin, Object, SlotTarget, kernel_name};
 use skep_uapi::{
-    BPF_ANY, Bpf, Command, Errno, Handle, MapCreate, MapInfo, MapType, ObjectKind, ProgLoad, Reply, TypeId, Value,
+    BPF_ANY, Bpf, Command, Errno, Handle, MapCreate, MapInfo, MapType, ObjectKind, ProgLoad, Reply,
+    TypeId, Value,
 };
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -90,7 +91,14 @@ pub fn load(object: &Object, bpf: &dyn Bpf, options: &Options) -> Result<Loaded,
 /// # Errors
 /// When the machine refuses a map or a program, or code cannot be relocated. Nothing stays behind.
 pub fn load_plan(plan: &Plan<'_>, bpf: &dyn Bpf) -> Result<Loaded, LoadError> {
-    let mut loader = Loader { plan, bpf, opened: Opened::new(bpf), btf: None, maps: Vec::new(), warnings: Vec::new() };
+    let mut loader = Loader {
+        plan,
+        bpf,
+        opened: Opened::new(bpf),
+        btf: None,
+        maps: Vec::new(),
+        warnings: Vec::new(),
+    };
     loader.load_btf()?;
     for planned in &plan.maps {
         let handle = loader.map(planned)?;
@@ -103,13 +111,22 @@ pub fn load_plan(plan: &Plan<'_>, bpf: &dyn Bpf) -> Result<Loaded, LoadError> {
     }
     loader.fill_program_arrays(&programs)?;
     loader.opened.keep();
-    let maps = plan.maps.iter().zip(&loader.maps).map(|(planned, &handle)| LoadedMap {
-        index: planned.index,
-        name: display_name(plan, planned),
-        handle,
-        pin_path: planned.pin_path.clone().filter(|_| planned.reuse.is_none()),
-    });
-    Ok(Loaded { btf: loader.btf, maps: maps.collect(), programs, warnings: loader.warnings })
+    let maps = plan
+        .maps
+        .iter()
+        .zip(&loader.maps)
+        .map(|(planned, &handle)| LoadedMap {
+            index: planned.index,
+            name: display_name(plan, planned),
+            handle,
+            pin_path: planned.pin_path.clone().filter(|_| planned.reuse.is_none()),
+        });
+    Ok(Loaded {
+        btf: loader.btf,
+        maps: maps.collect(),
+        programs,
+        warnings: loader.warnings,
+    })
 }
 
 fn display_name(plan: &Plan<'_>, planned: &PlannedMap) -> String {
@@ -132,11 +149,22 @@ impl Loaded {
                 if *pinned == path {
                     continue;
                 }
-                return Err(LoadError::PinnedElsewhere { map: map.name.clone(), path, pinned: pinned.clone() });
+                return Err(LoadError::PinnedElsewhere {
+                    map: map.name.clone(),
+                    path,
+                    pinned: pinned.clone(),
+                });
             }
-            bpf.call(Command::Pin { object: map.handle, path })
-                .result
-                .map_err(|errno| LoadError::Map { map: map.name.clone(), step: MapStep::Pin, errno })?;
+            bpf.call(Command::Pin {
+                object: map.handle,
+                path,
+            })
+            .result
+            .map_err(|errno| LoadError::Map {
+                map: map.name.clone(),
+                step: MapStep::Pin,
+                errno,
+            })?;
         }
         Ok(())
     }
@@ -150,7 +178,10 @@ struct Opened<'b> {
 
 impl<'b> Opened<'b> {
     fn new(bpf: &'b dyn Bpf) -> Self {
-        Self { bpf, handles: RefCell::new(Vec::new()) }
+        Self {
+            bpf,
+            handles: RefCell::new(Vec::new()),
+        }
     }
 
     fn add(&self, handle: Handle) {
@@ -182,14 +213,23 @@ struct Loader<'a, 'o> {
 
 impl Loader<'_, '_> {
     fn load_btf(&mut self) -> Result<(), LoadError> {
-        let Some(btf) = self.plan.object.btf() else { return Ok(()) };
-        let reply = self.bpf.call(Command::BtfLoad { data: btf.to_bytes(), log_level: 0 });
+        let Some(btf) = self.plan.object.btf() else {
+            return Ok(());
+        };
+        let reply = self.bpf.call(Command::BtfLoad {
+            data: btf.to_bytes(),
+            log_level: 0,
+        });
         match reply.result {
             Ok(Value::Handle(handle)) => {
                 self.opened.add(handle);
                 self.btf = Some(handle);
             }
-            Ok(_) => return Err(LoadError::Answer { command: "BTF_LOAD" }),
+            Ok(_) => {
+                return Err(LoadError::Answer {
+                    command: "BTF_LOAD",
+                });
+            }
             Err(errno) => self.warnings.push(Warning::Btf { errno }),
         }
         Ok(())
@@ -206,17 +246,37 @@ impl Loader<'_, '_> {
             return Ok(handle);
         }
         let handle = self.create(planned)?;
-        let step = |step| move |errno| LoadError::Map { map: planned.create.name.clone(), step, errno };
+        let step = |step| {
+            move |errno| LoadError::Map {
+                map: planned.create.name.clone(),
+                step,
+                errno,
+            }
+        };
         if let Some(contents) = &planned.contents {
             let (key, value) = (vec![0; 4], contents.clone());
-            let update = Command::MapUpdate { map: handle, key, value, flags: BPF_ANY };
+            let update = Command::MapUpdate {
+                map: handle,
+                key,
+                value,
+                flags: BPF_ANY,
+            };
             self.bpf.call(update).result.map_err(step(MapStep::Fill))?;
         }
         if planned.freeze == Freeze::Frozen {
-            self.bpf.call(Command::MapFreeze { map: handle }).result.map_err(step(MapStep::Freeze))?;
+            self.bpf
+                .call(Command::MapFreeze { map: handle })
+                .result
+                .map_err(step(MapStep::Freeze))?;
         }
         if let Some(path) = planned.pin_path.clone() {
-            self.bpf.call(Command::Pin { object: handle, path }).result.map_err(step(MapStep::Pin))?;
+            self.bpf
+                .call(Command::Pin {
+                    object: handle,
+                    path,
+                })
+                .result
+                .map_err(step(MapStep::Pin))?;
         }
         Ok(handle)
     }
@@ -224,9 +284,24 @@ impl Loader<'_, '_> {
     /// The map pinned at `path`, which must be what would be created.
     fn pinned(&self, planned: &PlannedMap, path: &str) -> Result<Option<Handle>, LoadError> {
         let map = || planned.create.name.clone();
-        let failed = |step| move |errno| LoadError::Map { map: planned.create.name.clone(), step, errno };
-        let differs = || LoadError::PinnedMapDiffers { map: map(), path: path.to_owned() };
-        let handle = match self.bpf.call(Command::OpenPin { path: path.to_owned() }).result {
+        let failed = |step| {
+            move |errno| LoadError::Map {
+                map: planned.create.name.clone(),
+                step,
+                errno,
+            }
+        };
+        let differs = || LoadError::PinnedMapDiffers {
+            map: map(),
+            path: path.to_owned(),
+        };
+        let handle = match self
+            .bpf
+            .call(Command::OpenPin {
+                path: path.to_owned(),
+            })
+            .result
+        {
             Err(Errno::ENOENT) => return Ok(None),
             Err(errno) => return Err(failed(MapStep::OpenPin)(errno)),
             Ok(Value::Opened(kind, handle)) => {
@@ -239,9 +314,13 @@ impl Loader<'_, '_> {
             Ok(_) => return Err(LoadError::Answer { command: "OBJ_GET" }),
         };
         match self.bpf.call(Command::MapInfo { map: handle }).result {
-            Ok(Value::MapInfo(info)) if same_definition(&info, &self.sized(&planned.create)?) => Ok(Some(handle)),
+            Ok(Value::MapInfo(info)) if same_definition(&info, &self.sized(&planned.create)?) => {
+                Ok(Some(handle))
+            }
             Ok(Value::MapInfo(_)) => Err(differs()),
-            Ok(_) => Err(LoadError::Answer { command: "OBJ_GET_INFO_BY_FD" }),
+            Ok(_) => Err(LoadError::Answer {
+                command: "OBJ_GET_INFO_BY_FD",
+            }),
             Err(errno) => Err(failed(MapStep::Info)(errno)),
         }
     }
@@ -259,14 +338,21 @@ impl Loader<'_, '_> {
         let created = self.create_typed(definition, MapStep::Create);
         if let Some(handle) = inner {
             // The outer map has its own copy of the template's definition.
-            self.opened.handles.borrow_mut().retain(|open| *open != handle);
+            self.opened
+                .handles
+                .borrow_mut()
+                .retain(|open| *open != handle);
             let _ = self.bpf.call(Command::Close { handle });
         }
         created
     }
 
     /// Creates a map, without types if the machine does not take it with them.
-    fn create_typed(&mut self, mut definition: MapCreate, step: MapStep) -> Result<Handle, LoadError> {
+    fn create_typed(
+        &mut self,
+        mut definition: MapCreate,
+        step: MapStep,
+    ) -> Result<Handle, LoadError> {
         let (key, value) = (definition.btf_key_type_id, definition.btf_value_type_id);
         definition.btf = self.btf.filter(|_| (key, value) != (TypeId(0), TypeId(0)));
         if definition.btf.is_none() {
@@ -275,7 +361,10 @@ impl Loader<'_, '_> {
         let map = definition.name.clone();
         let mut reply = self.bpf.call(Command::MapCreate(definition.clone()));
         if let (Err(errno), Some(_)) = (&reply.result, definition.btf) {
-            self.warnings.push(Warning::MapTypes { map: map.clone(), errno: *errno });
+            self.warnings.push(Warning::MapTypes {
+                map: map.clone(),
+                errno: *errno,
+            });
             definition.btf = None;
             (definition.btf_key_type_id, definition.btf_value_type_id) = (TypeId(0), TypeId(0));
             reply = self.bpf.call(Command::MapCreate(definition));
@@ -285,7 +374,9 @@ impl Loader<'_, '_> {
                 self.opened.add(handle);
                 Ok(handle)
             }
-            Ok(_) => Err(LoadError::Answer { command: "MAP_CREATE" }),
+            Ok(_) => Err(LoadError::Answer {
+                command: "MAP_CREATE",
+            }),
             Err(errno) => Err(LoadError::Map { map, step, errno }),
         }
     }
@@ -296,10 +387,18 @@ impl Loader<'_, '_> {
         if sized.map_type == MapType::PERF_EVENT_ARRAY && sized.max_entries == 0 {
             sized.max_entries = match self.bpf.call(Command::CpuCount).result {
                 Ok(Value::Count(count)) => u32::try_from(count).unwrap_or(u32::MAX),
-                Ok(_) => return Err(LoadError::Answer { command: "CPU count" }),
+                Ok(_) => {
+                    return Err(LoadError::Answer {
+                        command: "CPU count",
+                    });
+                }
                 Err(errno) => {
                     let map = definition.name.clone();
-                    return Err(LoadError::Map { map, step: MapStep::CountCpus, errno });
+                    return Err(LoadError::Map {
+                        map,
+                        step: MapStep::CountCpus,
+                        errno,
+                    });
                 }
             };
         }
@@ -322,8 +421,10 @@ impl Loader<'_, '_> {
 
     /// Programs that were not loaded leave their elements empty.
     fn fill_program_arrays(&self, programs: &[LoadedProgram]) -> Result<(), LoadError> {
-        let handles: HashMap<FunctionIdx, Handle> =
-            programs.iter().map(|program| (program.index, program.handle)).collect();
+        let handles: HashMap<FunctionIdx, Handle> = programs
+            .iter()
+            .map(|program| (program.index, program.handle))
+            .collect();
         for planned in &self.plan.maps {
             for slot in self.plan.object.map(planned.index).slots() {
                 if let SlotTarget::Program(function) = slot.target
@@ -339,7 +440,12 @@ impl Loader<'_, '_> {
     fn set_slot(&self, planned: &PlannedMap, index: u32, value: Handle) -> Result<(), LoadError> {
         let map = self.maps[planned.index.index()];
         let (key, value) = (index.to_le_bytes().to_vec(), value.0.to_le_bytes().to_vec());
-        let reply = self.bpf.call(Command::MapUpdate { map, key, value, flags: BPF_ANY });
+        let reply = self.bpf.call(Command::MapUpdate {
+            map,
+            key,
+            value,
+            flags: BPF_ANY,
+        });
         reply.result.map(|_| ()).map_err(|errno| LoadError::Map {
             map: planned.create.name.clone(),
             step: MapStep::Slot(index),
@@ -362,10 +468,23 @@ impl Loader<'_, '_> {
             Ok(Value::Handle(handle)) => {
                 self.opened.add(handle);
                 self.bind_constants(handle)?;
-                Ok(LoadedProgram { index: planned.index, name, section, handle, log })
+                Ok(LoadedProgram {
+                    index: planned.index,
+                    name,
+                    section,
+                    handle,
+                    log,
+                })
             }
-            Ok(_) => Err(LoadError::Answer { command: "PROG_LOAD" }),
-            Err(errno) => Err(LoadError::Program { program: name, section, errno, log }),
+            Ok(_) => Err(LoadError::Answer {
+                command: "PROG_LOAD",
+            }),
+            Err(errno) => Err(LoadError::Program {
+                program: name,
+                section,
+                errno,
+                log,
+            }),
         }
     }
 
@@ -405,7 +524,11 @@ impl Loader<'_, '_> {
 
 /// 0 where there are no records.
 fn record_size(records: &[u8], bytes: usize) -> u32 {
-    if records.is_empty() { 0 } else { u32::try_from(bytes).unwrap_or_default() }
+    if records.is_empty() {
+        0
+    } else {
+        u32::try_from(bytes).unwrap_or_default()
+    }
 }
 
 /// Whether a pinned map can stand for the definition.
@@ -424,5 +547,7 @@ fn ring_size(bytes: u32) -> u32 {
         return 0;
     }
     let pages = bytes.div_ceil(PAGE_BYTES).checked_next_power_of_two();
-    pages.and_then(|pages| pages.checked_mul(PAGE_BYTES)).unwrap_or(bytes)
+    pages
+        .and_then(|pages| pages.checked_mul(PAGE_BYTES))
+        .unwrap_or(bytes)
 }

@@ -9,8 +9,8 @@ use crate::limits::OPTION_BYTES_MAX;
 use crate::options::{MapRef, Options, ProgKind, Programs};
 use skep_btf::{Btf, Kind};
 use skep_object::{
-    Contents, DataKind, ExternKind, FunctionIdx, Map, MapDef, MapIdx, MapOrigin, Needs, Note, Object, Pinning, Role,
-    Strength, kernel_name,
+    Contents, DataKind, ExternKind, FunctionIdx, Map, MapDef, MapIdx, MapOrigin, Needs, Note,
+    Object, Pinning, Role, Strength, kernel_name,
 };
 use skep_uapi::{BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS, Handle, MapCreate, MapType, ProgType};
 
@@ -108,25 +108,39 @@ pub fn plan<'o>(object: &'o Object, options: &Options) -> Result<Plan<'o>, LoadE
     let mut maps = plan_maps(object, options);
     for reuse in &options.reuse {
         let map = find_map(object, options, &reuse.map).and_then(|at| maps.get_mut(at));
-        map.ok_or_else(|| LoadError::NoSuchMap(reuse.map.clone()))?.reuse = Some(reuse.handle);
+        map.ok_or_else(|| LoadError::NoSuchMap(reuse.map.clone()))?
+            .reuse = Some(reuse.handle);
     }
     for (name, value) in &options.variables {
         set_variable(object, &mut maps, name, value)?;
     }
     let externs = plan_externs(object, options, &mut maps)?;
     let programs = plan_programs(object, options)?;
-    Ok(Plan { object, maps, programs, externs, log_level: options.log_level, ifindex: options.ifindex })
+    Ok(Plan {
+        object,
+        maps,
+        programs,
+        externs,
+        log_level: options.log_level,
+        ifindex: options.ifindex,
+    })
 }
 
 fn unsupported(note: &Note) -> Option<LoadError> {
     match note {
-        Note::Unsupported { section, what } => Some(LoadError::Unsupported { section: section.clone(), what }),
+        Note::Unsupported { section, what } => Some(LoadError::Unsupported {
+            section: section.clone(),
+            what,
+        }),
         _ => None,
     }
 }
 
 fn plan_maps(object: &Object, options: &Options) -> Vec<PlannedMap> {
-    object.map_indices().map(|index| plan_map(object.map(index), index, options)).collect()
+    object
+        .map_indices()
+        .map(|index| plan_map(object.map(index), index, options))
+        .collect()
 }
 
 fn plan_map(map: &Map, index: MapIdx, options: &Options) -> PlannedMap {
@@ -148,7 +162,11 @@ fn plan_map(map: &Map, index: MapIdx, options: &Options) -> PlannedMap {
         freeze,
         pin_path: match map.def().pinning {
             Pinning::None => None,
-            Pinning::ByName => Some(format!("{}/{}", options.pin_dir, map.name().replace('.', "_"))),
+            Pinning::ByName => Some(format!(
+                "{}/{}",
+                options.pin_dir,
+                map.name().replace('.', "_")
+            )),
         },
         reuse: None,
     }
@@ -177,8 +195,16 @@ fn create(def: &MapDef, name: String) -> MapCreate {
         max_entries: def.max_entries,
         map_flags: def.map_flags,
         name,
-        btf_key_type_id: if typed { def.key_type } else { skep_uapi::TypeId(0) },
-        btf_value_type_id: if typed { def.value_type } else { skep_uapi::TypeId(0) },
+        btf_key_type_id: if typed {
+            def.key_type
+        } else {
+            skep_uapi::TypeId(0)
+        },
+        btf_value_type_id: if typed {
+            def.value_type
+        } else {
+            skep_uapi::TypeId(0)
+        },
         numa_node: def.numa_node,
         map_extra: def.map_extra,
         ..MapCreate::default()
@@ -201,7 +227,9 @@ fn find_variable(object: &Object, btf: &Btf, name: &str) -> Option<(usize, u32, 
         if map.origin() == MapOrigin::Defined {
             continue;
         }
-        let Some(Kind::Datasec(datasec)) = btf.get(map.def().value_type).map(|ty| &ty.kind) else { continue };
+        let Some(Kind::Datasec(datasec)) = btf.get(map.def().value_type).map(|ty| &ty.kind) else {
+            continue;
+        };
         if let Some(var) = datasec.vars.iter().find(|var| btf.name(var.ty) == name) {
             return Some((at, var.offset, var.size));
         }
@@ -209,14 +237,31 @@ fn find_variable(object: &Object, btf: &Btf, name: &str) -> Option<(usize, u32, 
     None
 }
 
-fn set_variable(object: &Object, maps: &mut [PlannedMap], name: &str, value: &[u8]) -> Result<(), LoadError> {
+fn set_variable(
+    object: &Object,
+    maps: &mut [PlannedMap],
+    name: &str,
+    value: &[u8],
+) -> Result<(), LoadError> {
     let missing = || LoadError::NoSuchVariable(name.to_owned());
-    let (at, offset, size) = object.btf().and_then(|btf| find_variable(object, btf, name)).ok_or_else(missing)?;
+    let (at, offset, size) = object
+        .btf()
+        .and_then(|btf| find_variable(object, btf, name))
+        .ok_or_else(missing)?;
     if usize::try_from(size) != Ok(value.len()) {
-        return Err(LoadError::VariableSize { name: name.to_owned(), size, given: value.len() });
+        return Err(LoadError::VariableSize {
+            name: name.to_owned(),
+            size,
+            given: value.len(),
+        });
     }
     let start = usize::try_from(offset).map_err(|_| missing())?;
-    let place = maps.get_mut(at).and_then(|map| map.contents.as_mut()?.get_mut(start..)?.get_mut(..value.len()));
+    let place = maps.get_mut(at).and_then(|map| {
+        map.contents
+            .as_mut()?
+            .get_mut(start..)?
+            .get_mut(..value.len())
+    });
     place.ok_or_else(missing)?.copy_from_slice(value);
     Ok(())
 }
@@ -230,7 +275,11 @@ fn plan_externs(
     let mut values = Vec::with_capacity(object.externs().len());
     for external in object.externs() {
         let name = external.name();
-        let given = options.externs.iter().find(|(given, _)| given == name).map(|(_, value)| *value);
+        let given = options
+            .externs
+            .iter()
+            .find(|(given, _)| given == name)
+            .map(|(_, value)| *value);
         let what = match external.kind() {
             ExternKind::Option { .. } => "kernel option",
             ExternKind::Variable(_) => "kernel variable",
@@ -239,12 +288,21 @@ fn plan_externs(
         let value = match (given, external.strength()) {
             (Some(value), _) => value,
             (None, Strength::Weak) => 0,
-            (None, Strength::Strong) => return Err(LoadError::Extern { name: name.to_owned(), what }),
+            (None, Strength::Strong) => {
+                return Err(LoadError::Extern {
+                    name: name.to_owned(),
+                    what,
+                });
+            }
         };
         values.push(match external.kind() {
             ExternKind::Variable(_) | ExternKind::Function(_) => ExternValue::Address(value),
             ExternKind::Option { map, offset, size } => {
-                let too_large = || LoadError::ExternSize { name: name.to_owned(), value, size };
+                let too_large = || LoadError::ExternSize {
+                    name: name.to_owned(),
+                    value,
+                    size,
+                };
                 if value != 0 {
                     set_option(maps, map, offset, size, value).ok_or_else(too_large)?;
                 }
@@ -256,12 +314,23 @@ fn plan_externs(
 }
 
 /// Writes a kernel option; `None` if it does not fit.
-fn set_option(maps: &mut [PlannedMap], map: MapIdx, offset: u32, size: u32, value: u64) -> Option<()> {
+fn set_option(
+    maps: &mut [PlannedMap],
+    map: MapIdx,
+    offset: u32,
+    size: u32,
+    value: u64,
+) -> Option<()> {
     if size > OPTION_BYTES_MAX || (size < OPTION_BYTES_MAX && value >> (size * 8) != 0) {
         return None;
     }
     let (start, len) = (usize::try_from(offset).ok()?, usize::try_from(size).ok()?);
-    let place = maps.get_mut(map.index())?.contents.as_mut()?.get_mut(start..)?.get_mut(..len)?;
+    let place = maps
+        .get_mut(map.index())?
+        .contents
+        .as_mut()?
+        .get_mut(start..)?
+        .get_mut(..len)?;
     place.copy_from_slice(value.to_le_bytes().get(..len)?);
     Some(())
 }
@@ -271,39 +340,71 @@ fn plan_programs(object: &Object, options: &Options) -> Result<Vec<PlannedProgra
         return Err(LoadError::NoPrograms);
     }
     if let Programs::Named(names) = &options.programs {
-        let exists = |name: &String| object.programs().any(|(_, function)| function.name() == name);
+        let exists = |name: &String| {
+            object
+                .programs()
+                .any(|(_, function)| function.name() == name)
+        };
         if let Some(missing) = names.iter().find(|name| !exists(name)) {
             return Err(LoadError::NoSuchProgram(missing.clone()));
         }
     }
-    let wanted = object.programs().filter(|(_, function)| match &options.programs {
-        Programs::Default => function.role() == Role::Program,
-        Programs::Named(names) => names.iter().any(|name| name == function.name()),
-    });
-    wanted.map(|(index, _)| plan_program(object, options, index)).collect()
+    let wanted = object
+        .programs()
+        .filter(|(_, function)| match &options.programs {
+            Programs::Default => function.role() == Role::Program,
+            Programs::Named(names) => names.iter().any(|name| name == function.name()),
+        });
+    wanted
+        .map(|(index, _)| plan_program(object, options, index))
+        .collect()
 }
 
-fn plan_program(object: &Object, options: &Options, index: FunctionIdx) -> Result<PlannedProgram, LoadError> {
+fn plan_program(
+    object: &Object,
+    options: &Options,
+    index: FunctionIdx,
+) -> Result<PlannedProgram, LoadError> {
     let function = object.function(index);
     let name = function.name().to_owned();
     let section = object.section_of(function).attach_name().to_owned();
     let row = object.section_def(function);
-    let said = row.map(|row| ProgKind { prog_type: row.prog_type, attach_type: row.attach_type });
+    let said = row.map(|row| ProgKind {
+        prog_type: row.prog_type,
+        attach_type: row.attach_type,
+    });
     let Some(kind) = options.prog_kind.or(said) else {
-        return Err(LoadError::UnknownSection { program: name, section });
+        return Err(LoadError::UnknownSection {
+            program: name,
+            section,
+        });
     };
     // What a section asks for besides its type does not hold for another type.
-    let needs = row.filter(|row| row.prog_type == kind.prog_type).map_or(Needs::Nothing, |row| row.needs);
+    let needs = row
+        .filter(|row| row.prog_type == kind.prog_type)
+        .map_or(Needs::Nothing, |row| row.needs);
     let flags = match needs {
         Needs::Nothing => 0,
         Needs::Sleepable => BPF_F_SLEEPABLE,
         Needs::Frags => BPF_F_XDP_HAS_FRAGS,
         Needs::AttachBtf | Needs::AttachBtfSleepable => {
-            return Err(LoadError::NeedsAttachBtf { program: name, section });
+            return Err(LoadError::NeedsAttachBtf {
+                program: name,
+                section,
+            });
         }
     };
     if kind.prog_type == ProgType::STRUCT_OPS {
-        return Err(LoadError::NeedsAttachBtf { program: name, section });
+        return Err(LoadError::Unsupported {
+            section,
+            what: "struct_ops programs",
+        });
     }
-    Ok(PlannedProgram { index, name, section, kind, flags })
+    Ok(PlannedProgram {
+        index,
+        name,
+        section,
+        kind,
+        flags,
+    })
 }

@@ -2,10 +2,14 @@
 //! options change, and what happens when the machine refuses.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use skep_loader::{Freeze, LoadError, MapRef, MapStep, Options, ProgKind, Programs, Reuse, Warning, load, plan};
+use proptest::prelude::*;
+use skep_loader::{
+    Freeze, LoadError, MapRef, MapStep, Options, ProgKind, Programs, Reuse, Warning, load, plan,
+};
 use skep_object::{Object, ObjectName, parse};
 use skep_uapi::{
-    AttachType, Bpf, Command, Errno, Handle, MapCreate, MapInfo, MapType, ObjectKind, ProgLoad, ProgType, Reply, Value,
+    AttachType, Bpf, Command, Errno, Handle, MapCreate, MapInfo, MapType, ObjectKind, ProgLoad,
+    ProgType, Reply, Value,
 };
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -48,14 +52,23 @@ impl Bpf for Recorder {
                 Command::ProgLoad(load) if load.log_level > 0 => "the reason".to_owned(),
                 _ => String::new(),
             };
-            return Reply { result: Err(errno), log };
+            return Reply {
+                result: Err(errno),
+                log,
+            };
         }
         Reply::ok(match command {
-            Command::BtfLoad { .. } | Command::MapCreate(_) | Command::ProgLoad(_) => Value::Handle(state.handle()),
+            Command::BtfLoad { .. } | Command::MapCreate(_) | Command::ProgLoad(_) => {
+                Value::Handle(state.handle())
+            }
             Command::CpuCount => Value::Count(3),
-            Command::OpenPin { .. } if self.pinned.is_some() => Value::Opened(ObjectKind::Map, state.handle()),
+            Command::OpenPin { .. } if self.pinned.is_some() => {
+                Value::Opened(ObjectKind::Map, state.handle())
+            }
             Command::OpenPin { .. } => return Reply::err(Errno::ENOENT),
-            Command::MapInfo { .. } => Value::MapInfo(Box::new(self.pinned.clone().unwrap_or_default())),
+            Command::MapInfo { .. } => {
+                Value::MapInfo(Box::new(self.pinned.clone().unwrap_or_default()))
+            }
             Command::Close { handle } => {
                 assert!(state.open.remove(&handle.0), "closed twice: {handle:?}");
                 Value::Unit
@@ -67,7 +80,10 @@ impl Bpf for Recorder {
 
 impl Recorder {
     fn refusing(refuse: fn(&Command) -> Option<Errno>) -> Self {
-        Self { refuse: Some(refuse), ..Self::default() }
+        Self {
+            refuse: Some(refuse),
+            ..Self::default()
+        }
     }
 
     fn text(&self) -> String {
@@ -84,8 +100,18 @@ fn render(command: &Command) -> String {
         Command::BtfLoad { data, .. } => format!("BTF_LOAD {} bytes", data.len()),
         Command::MapCreate(map) => render_map(map),
         Command::ProgLoad(load) => render_prog(load),
-        Command::MapUpdate { map, key, value, flags } => {
-            format!("MAP_UPDATE {} [{}] = {} flags {flags}", map.0, hex(key), hex(value))
+        Command::MapUpdate {
+            map,
+            key,
+            value,
+            flags,
+        } => {
+            format!(
+                "MAP_UPDATE {} [{}] = {} flags {flags}",
+                map.0,
+                hex(key),
+                hex(value)
+            )
         }
         other => format!("{other:?}"),
     }
@@ -123,11 +149,15 @@ fn render_prog(load: &ProgLoad) -> String {
     for (at, slot) in load.insns.chunks(8).enumerate() {
         write!(text, "\n  {at}: {}", hex(slot)).unwrap();
     }
-    for (what, records, size) in
-        [("func", &load.func_info, load.func_info_rec_size), ("line", &load.line_info, load.line_info_rec_size)]
-    {
+    for (what, records, size) in [
+        ("func", &load.func_info, load.func_info_rec_size),
+        ("line", &load.line_info, load.line_info_rec_size),
+    ] {
         for record in records.chunks(usize::try_from(size.max(1)).unwrap()) {
-            let words: Vec<u32> = record.chunks(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect();
+            let words: Vec<u32> = record
+                .chunks(4)
+                .map(|word| u32::from_le_bytes(word.try_into().unwrap()))
+                .collect();
             write!(text, "\n  {what} {words:?}").unwrap();
         }
     }
@@ -156,12 +186,25 @@ fn loads_send_their_texts() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/commands");
     let mut wrong = Vec::new();
     let names = [
-        "core", "externs", "globals", "hello", "maps", "sections", "strings", "subprogs", "text_only", "weak_only",
+        "core",
+        "externs",
+        "globals",
+        "hello",
+        "maps",
+        "sections",
+        "strings",
+        "subprogs",
+        "text_only",
+        "weak_only",
     ];
     for name in names {
         let recorder = Recorder::default();
         let end = match load(&object(name), &recorder, &options(name)) {
-            Ok(loaded) => format!("loaded {} maps, {} programs\n", loaded.maps.len(), loaded.programs.len()),
+            Ok(loaded) => format!(
+                "loaded {} maps, {} programs\n",
+                loaded.maps.len(),
+                loaded.programs.len()
+            ),
             Err(error) => format!("error: {error}\n"),
         };
         let got = recorder.text() + &end;
@@ -180,24 +223,69 @@ fn loads_send_their_texts() {
 fn plan_needs_no_machine() {
     let object = object("hello");
     let plan = plan(&object, &options("hello")).unwrap();
-    let maps: Vec<_> = plan.maps().iter().map(|map| (map.create.name.as_str(), map.create.map_flags, map.freeze)).collect();
-    assert_eq!(maps, [("hello.bss", 0x400, Freeze::Open), ("hello.rodata", 0x80, Freeze::Frozen)]);
-    let programs: Vec<_> = plan.programs().iter().map(|program| (program.name.as_str(), program.kind)).collect();
-    assert_eq!(programs, [("hello", ProgKind { prog_type: ProgType::XDP, attach_type: AttachType::XDP })]);
+    let maps: Vec<_> = plan
+        .maps()
+        .iter()
+        .map(|map| (map.create.name.as_str(), map.create.map_flags, map.freeze))
+        .collect();
+    assert_eq!(
+        maps,
+        [
+            ("hello.bss", 0x400, Freeze::Open),
+            ("hello.rodata", 0x80, Freeze::Frozen)
+        ]
+    );
+    let programs: Vec<_> = plan
+        .programs()
+        .iter()
+        .map(|program| (program.name.as_str(), program.kind))
+        .collect();
+    assert_eq!(
+        programs,
+        [(
+            "hello",
+            ProgKind {
+                prog_type: ProgType::XDP,
+                attach_type: AttachType::XDP
+            }
+        )]
+    );
 }
 
 #[test]
 fn variables_are_set_before_loading() {
     let mut options = options("globals");
-    options.variables = vec![("ro_global".into(), vec![1, 2, 3, 4]), ("bss_global".into(), vec![9, 0, 0, 0])];
+    options.variables = vec![
+        ("ro_global".into(), vec![1, 2, 3, 4]),
+        ("bss_global".into(), vec![9, 0, 0, 0]),
+    ];
     let recorder = Recorder::default();
     load(&object("globals"), &recorder, &options).unwrap();
-    assert!(recorder.text().contains("= 01 02 03 04 01 00 02 00 03 00 flags 0"), "{}", recorder.text());
-    assert!(recorder.text().contains("= 00 00 00 00 09 00 00 00 flags 0"), "{}", recorder.text());
+    assert!(
+        recorder
+            .text()
+            .contains("= 01 02 03 04 01 00 02 00 03 00 flags 0"),
+        "{}",
+        recorder.text()
+    );
+    assert!(
+        recorder
+            .text()
+            .contains("= 00 00 00 00 09 00 00 00 flags 0"),
+        "{}",
+        recorder.text()
+    );
 
     options.variables = vec![("ro_global".into(), vec![1])];
     let error = load(&object("globals"), &recorder, &options).unwrap_err();
-    assert_eq!(error, LoadError::VariableSize { name: "ro_global".into(), size: 4, given: 1 });
+    assert_eq!(
+        error,
+        LoadError::VariableSize {
+            name: "ro_global".into(),
+            size: 4,
+            given: 1
+        }
+    );
     options.variables = vec![("nothing".into(), vec![1])];
     let error = load(&object("globals"), &recorder, &options).unwrap_err();
     assert_eq!(error, LoadError::NoSuchVariable("nothing".into()));
@@ -205,18 +293,31 @@ fn variables_are_set_before_loading() {
 
 #[test]
 fn reused_maps_are_neither_created_nor_filled() {
-    for map in [MapRef::Index(1), MapRef::Name("hello.rodata".into()), MapRef::Name(".rodata".into())] {
+    for map in [
+        MapRef::Index(1),
+        MapRef::Name("hello.rodata".into()),
+        MapRef::Name(".rodata".into()),
+    ] {
         let mut options = options("hello");
-        options.reuse = vec![Reuse { map, handle: Handle(77) }];
+        options.reuse = vec![Reuse {
+            map,
+            handle: Handle(77),
+        }];
         let recorder = Recorder::default();
         let loaded = load(&object("hello"), &recorder, &options).unwrap();
         assert_eq!(loaded.maps[1].handle, Handle(77));
         let text = recorder.text();
-        assert!(!text.contains("hello.rodata") && !text.contains("MapFreeze"), "{text}");
+        assert!(
+            !text.contains("hello.rodata") && !text.contains("MapFreeze"),
+            "{text}"
+        );
         assert!(text.contains("3: 18 21 00 00 4d 00 00 00"), "{text}");
     }
     let mut options = options("hello");
-    options.reuse = vec![Reuse { map: MapRef::Index(2), handle: Handle(77) }];
+    options.reuse = vec![Reuse {
+        map: MapRef::Index(2),
+        handle: Handle(77),
+    }];
     let error = load(&object("hello"), &Recorder::default(), &options).unwrap_err();
     assert_eq!(error, LoadError::NoSuchMap(MapRef::Index(2)));
 }
@@ -224,14 +325,24 @@ fn reused_maps_are_neither_created_nor_filled() {
 #[test]
 fn a_given_type_replaces_the_section_s() {
     let mut options = options("sections");
-    options.prog_kind = Some(ProgKind { prog_type: ProgType::SCHED_CLS, attach_type: AttachType(0) });
+    options.prog_kind = Some(ProgKind {
+        prog_type: ProgType::SCHED_CLS,
+        attach_type: AttachType(0),
+    });
     options.programs = Programs::Named(vec!["frags".into(), "optional".into()]);
     let recorder = Recorder::default();
     let loaded = load(&object("sections"), &recorder, &options).unwrap();
-    let names: Vec<_> = loaded.programs.iter().map(|program| program.name.as_str()).collect();
+    let names: Vec<_> = loaded
+        .programs
+        .iter()
+        .map(|program| program.name.as_str())
+        .collect();
     assert_eq!(names, ["optional", "frags"]);
     let text = recorder.text();
-    assert!(text.contains("PROG_LOAD sched_cls frags attach cgroup_inet_ingress flags 0x0"), "{text}");
+    assert!(
+        text.contains("PROG_LOAD sched_cls frags attach cgroup_inet_ingress flags 0x0"),
+        "{text}"
+    );
     options.programs = Programs::Named(vec!["absent".into()]);
     let error = load(&object("sections"), &recorder, &options).unwrap_err();
     assert_eq!(error, LoadError::NoSuchProgram("absent".into()));
@@ -240,21 +351,39 @@ fn a_given_type_replaces_the_section_s() {
 #[test]
 fn externs_get_the_values_that_are_given() {
     let mut options = options("externs");
-    options.externs = vec![("LINUX_KERNEL_VERSION".into(), 0x0006_120c), ("no_such_symbol".into(), 0x1_0000_0002)];
+    options.externs = vec![
+        ("LINUX_KERNEL_VERSION".into(), 0x0006_120c),
+        ("no_such_symbol".into(), 0x1_0000_0002),
+    ];
     let recorder = Recorder::default();
     load(&object("externs"), &recorder, &options).unwrap();
     let text = recorder.text();
-    assert!(text.contains("MAP_CREATE array externs.kconfig key 4 value 4 entries 1 flags 0x480"), "{text}");
+    assert!(
+        text.contains("MAP_CREATE array externs.kconfig key 4 value 4 entries 1 flags 0x480"),
+        "{text}"
+    );
     assert!(text.contains("= 0c 12 06 00 flags 0"), "{text}");
-    assert!(text.contains("18 01 00 00 02 00 00 00") || text.contains("18 02 00 00 02 00 00 00"), "{text}");
+    assert!(
+        text.contains("18 01 00 00 02 00 00 00") || text.contains("18 02 00 00 02 00 00 00"),
+        "{text}"
+    );
     options.externs = vec![("LINUX_KERNEL_VERSION".into(), 1 << 32)];
     let error = load(&object("externs"), &recorder, &options).unwrap_err();
-    assert_eq!(error, LoadError::ExternSize { name: "LINUX_KERNEL_VERSION".into(), value: 1 << 32, size: 4 });
+    assert_eq!(
+        error,
+        LoadError::ExternSize {
+            name: "LINUX_KERNEL_VERSION".into(),
+            value: 1 << 32,
+            size: 4
+        }
+    );
 }
 
 #[test]
 fn a_refused_program_is_tried_again_for_its_log_and_nothing_stays_open() {
-    let recorder = Recorder::refusing(|command| matches!(command, Command::ProgLoad(_)).then_some(Errno::EACCES));
+    let recorder = Recorder::refusing(|command| {
+        matches!(command, Command::ProgLoad(_)).then_some(Errno::EACCES)
+    });
     let error = load(&object("hello"), &recorder, &options("hello")).unwrap_err();
     let want = LoadError::Program {
         program: "hello".into(),
@@ -263,7 +392,10 @@ fn a_refused_program_is_tried_again_for_its_log_and_nothing_stays_open() {
         log: "the reason".into(),
     };
     assert_eq!(error, want);
-    assert_eq!(error.to_string(), "program 'hello' (section 'xdp'): Permission denied\nthe reason");
+    assert_eq!(
+        error.to_string(),
+        "program 'hello' (section 'xdp'): Permission denied\nthe reason"
+    );
     assert_eq!(recorder.text().matches("PROG_LOAD").count(), 2);
     assert_eq!(recorder.open(), 0, "{}", recorder.text());
 }
@@ -272,10 +404,29 @@ fn a_refused_program_is_tried_again_for_its_log_and_nothing_stays_open() {
 fn refused_maps_name_map_and_step() {
     type Case = (fn(&Command) -> Option<Errno>, &'static str, MapStep);
     let cases: [Case; 4] = [
-        (|c| matches!(c, Command::MapCreate(m) if m.name == "hello.rodata").then_some(Errno::EPERM), "hello.rodata", MapStep::Create),
-        (|c| matches!(c, Command::MapUpdate { .. }).then_some(Errno::ENOMEM), "hello.bss", MapStep::Fill),
-        (|c| matches!(c, Command::MapFreeze { .. }).then_some(Errno::EBUSY), "hello.rodata", MapStep::Freeze),
-        (|c| matches!(c, Command::MapCreate(_)).then_some(Errno::EINVAL), "hello.bss", MapStep::Create),
+        (
+            |c| {
+                matches!(c, Command::MapCreate(m) if m.name == "hello.rodata")
+                    .then_some(Errno::EPERM)
+            },
+            "hello.rodata",
+            MapStep::Create,
+        ),
+        (
+            |c| matches!(c, Command::MapUpdate { .. }).then_some(Errno::ENOMEM),
+            "hello.bss",
+            MapStep::Fill,
+        ),
+        (
+            |c| matches!(c, Command::MapFreeze { .. }).then_some(Errno::EBUSY),
+            "hello.rodata",
+            MapStep::Freeze,
+        ),
+        (
+            |c| matches!(c, Command::MapCreate(_)).then_some(Errno::EINVAL),
+            "hello.bss",
+            MapStep::Create,
+        ),
     ];
     for (refuse, name, want) in cases {
         let recorder = Recorder::refusing(refuse);
@@ -289,9 +440,19 @@ fn refused_maps_name_map_and_step() {
 
 #[test]
 fn refused_btf_is_left_out() {
-    let recorder = Recorder::refusing(|command| matches!(command, Command::BtfLoad { .. }).then_some(Errno::EINVAL));
+    let recorder = Recorder::refusing(|command| {
+        matches!(command, Command::BtfLoad { .. }).then_some(Errno::EINVAL)
+    });
     let loaded = load(&object("hello"), &recorder, &options("hello")).unwrap();
-    assert_eq!((loaded.btf, loaded.warnings), (None, vec![Warning::Btf { errno: Errno::EINVAL }]));
+    assert_eq!(
+        (loaded.btf, loaded.warnings),
+        (
+            None,
+            vec![Warning::Btf {
+                errno: Errno::EINVAL
+            }]
+        )
+    );
     assert!(!recorder.text().contains("func ["), "{}", recorder.text());
 }
 
@@ -308,17 +469,69 @@ fn maps_pinned_by_name_are_shared() {
     options.pin_dir = "/bpf".into();
     let recorder = Recorder::default();
     let loaded = load(&object("pinned"), &recorder, &options).unwrap();
-    assert!(recorder.text().contains("Pin { object: Handle(2), path: \"/bpf/shared\" }"), "{}", recorder.text());
+    assert!(
+        recorder
+            .text()
+            .contains("Pin { object: Handle(2), path: \"/bpf/shared\" }"),
+        "{}",
+        recorder.text()
+    );
     let error = loaded.pin_maps(&recorder, "/elsewhere").unwrap_err();
-    assert!(matches!(error, LoadError::PinnedElsewhere { .. }), "{error}");
+    assert!(
+        matches!(error, LoadError::PinnedElsewhere { .. }),
+        "{error}"
+    );
     loaded.pin_maps(&recorder, "/bpf").unwrap();
 
-    let recorder = Recorder { pinned: Some(definition.clone()), ..Recorder::default() };
+    let recorder = Recorder {
+        pinned: Some(definition.clone()),
+        ..Recorder::default()
+    };
     load(&object("pinned"), &recorder, &options).unwrap();
-    assert!(!recorder.text().contains("MAP_CREATE"), "{}", recorder.text());
+    assert!(
+        !recorder.text().contains("MAP_CREATE"),
+        "{}",
+        recorder.text()
+    );
 
-    let recorder = Recorder { pinned: Some(MapInfo { max_entries: 2, ..definition }), ..Recorder::default() };
+    let recorder = Recorder {
+        pinned: Some(MapInfo {
+            max_entries: 2,
+            ..definition
+        }),
+        ..Recorder::default()
+    };
     let error = load(&object("pinned"), &recorder, &options).unwrap_err();
-    assert_eq!(error, LoadError::PinnedMapDiffers { map: "shared".into(), path: "/bpf/shared".into() });
+    assert_eq!(
+        error,
+        LoadError::PinnedMapDiffers {
+            map: "shared".into(),
+            path: "/bpf/shared".into()
+        }
+    );
     assert_eq!(recorder.open(), 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever still parses can be loaded or is refused, but does not panic, and a refusal leaves nothing open.
+    #[test]
+    fn mutated_objects_load_or_are_refused(
+        which in 0usize..4,
+        changes in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..8),
+    ) {
+        let name = ["maps", "subprogs", "weak_only", "globals"][which];
+        let mut bytes = std::fs::read(data().join(format!("{name}.bpf.o"))).unwrap();
+        for (at, byte) in changes {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+        }
+        if let Ok(object) = parse(&bytes) {
+            let recorder = Recorder::default();
+            if load(&object, &recorder, &options(name)).is_err() {
+                prop_assert_eq!(recorder.open(), 0);
+            }
+        }
+    }
 }

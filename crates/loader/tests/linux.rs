@@ -6,12 +6,21 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use skep_linux::LinuxBpf;
 use skep_loader::{Loaded, Options, load};
 use skep_object::{ObjectName, Pinning, parse};
-use skep_uapi::{Bpf, BtfId, Command as Bpf2, Handle, MapInfo, ObjectKind, ProgCode, ProgInfo, Value};
+use skep_uapi::{
+    Bpf, BtfId, Command as Bpf2, Handle, MapInfo, ObjectKind, ProgCode, ProgInfo, Value,
+};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 /// Own objects that bpftool can load and pin whole.
-const WHOLE: &[&str] = &["globals", "hello", "maps", "strings", "subprogs", "weak_only"];
+const WHOLE: &[&str] = &[
+    "globals",
+    "hello",
+    "maps",
+    "strings",
+    "subprogs",
+    "weak_only",
+];
 /// Where Debian's libxdp has its objects. What bpftool cannot load of them, skep must not load either.
 const LIBXDP: &str = "/usr/lib/x86_64-linux-gnu/bpf";
 
@@ -44,18 +53,28 @@ impl Oracle {
         if (major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?) < (7, 5) {
             return None;
         }
-        let probe = LinuxBpf::new().call(Bpf2::NextId { kind: ObjectKind::Prog, after: 0 });
+        let probe = LinuxBpf::new().call(Bpf2::NextId {
+            kind: ObjectKind::Prog,
+            after: 0,
+        });
         let permitted = probe.result.is_ok() || probe.result == Err(skep_uapi::Errno::ENOENT);
-        permitted.then_some(Self { bpftool: bpftool.into() })
+        permitted.then_some(Self {
+            bpftool: bpftool.into(),
+        })
     }
 
     fn compare_all(&self) -> Result<(), Failed> {
         let mount = BpfFs::mount()?;
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../object/tests/data");
-        let mut objects: Vec<PathBuf> = WHOLE.iter().map(|name| data.join(format!("{name}.bpf.o"))).collect();
+        let mut objects: Vec<PathBuf> = WHOLE
+            .iter()
+            .map(|name| data.join(format!("{name}.bpf.o")))
+            .collect();
         if let Ok(entries) = std::fs::read_dir(LIBXDP) {
             let found = entries.filter_map(|entry| Some(entry.ok()?.path()));
-            objects.extend(found.filter(|path| path.extension().is_some_and(|extension| extension == "o")));
+            objects.extend(
+                found.filter(|path| path.extension().is_some_and(|extension| extension == "o")),
+            );
         }
         // Maps that pin themselves would do so in the system's bpffs.
         objects.retain(|path| std::fs::read(path).is_ok_and(|bytes| !pins_itself(&bytes)));
@@ -66,12 +85,19 @@ impl Oracle {
                 Err(what) => wrong.push_str(&format!("{}: {what}\n", object.display())),
             }
         }
-        if wrong.is_empty() { Ok(()) } else { Err(wrong.into()) }
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(wrong.into())
+        }
     }
 
     /// Compares one object; `pins` becomes a directory.
     fn compare(&self, object: &Path, pins: &Path) -> Result<String, String> {
-        let maps = pins.with_extension("maps").to_string_lossy().replace('.', "_");
+        let maps = pins
+            .with_extension("maps")
+            .to_string_lossy()
+            .replace('.', "_");
         let maps = Path::new(&maps);
         std::fs::create_dir(maps).map_err(|error| error.to_string())?;
         let output = Command::new(&self.bpftool)
@@ -103,7 +129,12 @@ impl Oracle {
 }
 
 fn pins_itself(object: &[u8]) -> bool {
-    parse(object).is_ok_and(|object| object.maps().iter().any(|map| map.def().pinning == Pinning::ByName))
+    parse(object).is_ok_and(|object| {
+        object
+            .maps()
+            .iter()
+            .any(|map| map.def().pinning == Pinning::ByName)
+    })
 }
 
 /// A private bpffs, gone with its pins when dropped.
@@ -114,7 +145,10 @@ impl BpfFs {
         let path = std::env::temp_dir().join(format!("skep_loader_{}", std::process::id()));
         std::fs::create_dir(&path).map_err(|error| error.to_string())?;
         let mount = Self(path);
-        let status = Command::new("mount").args(["-t", "bpf", "bpf"]).arg(&mount.0).status();
+        let status = Command::new("mount")
+            .args(["-t", "bpf", "bpf"])
+            .arg(&mount.0)
+            .status();
         match status {
             Ok(status) if status.success() => Ok(mount),
             other => Err(format!("mount: {other:?}")),
@@ -130,43 +164,86 @@ impl Drop for BpfFs {
 }
 
 fn compare_programs(bpf: &LinuxBpf, loaded: &Loaded, pins: &Path) -> Result<(), String> {
-    let pinned = std::fs::read_dir(pins).map_err(|error| error.to_string())?.count();
+    let pinned = std::fs::read_dir(pins)
+        .map_err(|error| error.to_string())?
+        .count();
     same("number of programs", pinned, loaded.programs.len())?;
     for program in &loaded.programs {
         let theirs = open(bpf, &pins.join(&program.name))?;
         let what = |text| format!("program {}: {text}", program.name);
-        same(&what("definition"), program_text(bpf, theirs), program_text(bpf, program.handle))?;
+        same(
+            &what("definition"),
+            program_text(bpf, theirs),
+            program_text(bpf, program.handle),
+        )?;
         same(&what("code"), code(bpf, theirs), code(bpf, program.handle))?;
-        same(&what("BTF"), btf(bpf, prog_info(bpf, theirs).btf_id), btf(bpf, prog_info(bpf, program.handle).btf_id))?;
+        same(
+            &what("BTF"),
+            btf(bpf, prog_info(bpf, theirs).btf_id),
+            btf(bpf, prog_info(bpf, program.handle).btf_id),
+        )?;
     }
     Ok(())
 }
 
 fn compare_maps(bpf: &LinuxBpf, loaded: &Loaded, pins: &Path) -> Result<(), String> {
-    let pinned = std::fs::read_dir(pins).map_err(|error| error.to_string())?.count();
+    let pinned = std::fs::read_dir(pins)
+        .map_err(|error| error.to_string())?
+        .count();
     same("number of maps", pinned, loaded.maps.len())?;
     let mut previous = 0;
     for map in &loaded.maps {
         let theirs = open(bpf, &pins.join(map.name.replace('.', "_")))?;
         let id = map_info(bpf, theirs).id.0;
-        same(&format!("map {} is created after the one before", map.name), id > previous, true)?;
+        same(
+            &format!("map {} is created after the one before", map.name),
+            id > previous,
+            true,
+        )?;
         previous = id;
-        same(&format!("map {}", map.name), map_text(bpf, theirs), map_text(bpf, map.handle))?;
+        same(
+            &format!("map {}", map.name),
+            map_text(bpf, theirs),
+            map_text(bpf, map.handle),
+        )?;
         let key = vec![0; 4];
-        let value = |map| bpf.call(Bpf2::MapLookup { map, key: key.clone(), flags: 0 }).result.map_err(|e| e.0);
+        let value = |map| {
+            bpf.call(Bpf2::MapLookup {
+                map,
+                key: key.clone(),
+                flags: 0,
+            })
+            .result
+            .map_err(|e| e.0)
+        };
         if map.name.contains('.') {
-            same(&format!("value of {}", map.name), value(theirs), value(map.handle))?;
+            same(
+                &format!("value of {}", map.name),
+                value(theirs),
+                value(map.handle),
+            )?;
         }
     }
     Ok(())
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, theirs: T, ours: T) -> Result<(), String> {
-    if theirs == ours { Ok(()) } else { Err(format!("{what} differs\nbpftool: {theirs:?}\n   skep: {ours:?}")) }
+    if theirs == ours {
+        Ok(())
+    } else {
+        Err(format!(
+            "{what} differs\nbpftool: {theirs:?}\n   skep: {ours:?}"
+        ))
+    }
 }
 
 fn open(bpf: &LinuxBpf, path: &Path) -> Result<Handle, String> {
-    match bpf.call(Bpf2::OpenPin { path: path.to_string_lossy().into_owned() }).result {
+    match bpf
+        .call(Bpf2::OpenPin {
+            path: path.to_string_lossy().into_owned(),
+        })
+        .result
+    {
         Ok(Value::Opened(_, handle)) => Ok(handle),
         other => Err(format!("{}: {other:?}", path.display())),
     }
@@ -191,12 +268,23 @@ fn program_text(bpf: &LinuxBpf, prog: Handle) -> String {
     let maps: Vec<String> = info.map_ids.iter().map(|id| map_name(bpf, id.0)).collect();
     format!(
         "{} {} {:02x?} gpl {} xlated {} verified {} maps {maps:?}",
-        info.prog_type, info.name, info.tag, info.gpl_compatible, info.bytes_xlated, info.verified_insns
+        info.prog_type,
+        info.name,
+        info.tag,
+        info.gpl_compatible,
+        info.bytes_xlated,
+        info.verified_insns
     )
 }
 
 fn map_name(bpf: &LinuxBpf, id: u32) -> String {
-    match bpf.call(Bpf2::OpenId { kind: ObjectKind::Map, id }).result {
+    match bpf
+        .call(Bpf2::OpenId {
+            kind: ObjectKind::Map,
+            id,
+        })
+        .result
+    {
         Ok(Value::Handle(map)) => map_info(bpf, map).name,
         other => panic!("{other:?}"),
     }
@@ -221,17 +309,23 @@ fn map_text(bpf: &LinuxBpf, map: Handle) -> String {
 
 /// Translated code with map ids replaced by the first letter of the maps' names, and the records.
 fn code(bpf: &LinuxBpf, prog: Handle) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
-    let ProgCode { mut xlated, func_info, line_info, .. } =
-        match bpf.call(Bpf2::ProgCode { prog }).result {
-            Ok(Value::ProgCode(code)) => *code,
-            other => panic!("{other:?}"),
-        };
+    let ProgCode {
+        mut xlated,
+        func_info,
+        line_info,
+        ..
+    } = match bpf.call(Bpf2::ProgCode { prog }).result {
+        Ok(Value::ProgCode(code)) => *code,
+        other => panic!("{other:?}"),
+    };
     for slot in xlated.chunks_exact_mut(8) {
         let is_map = slot[0] == 0x18 && matches!(slot[1] >> 4, 1 | 2);
         if is_map {
             let id = u32::from_le_bytes([slot[4], slot[5], slot[6], slot[7]]);
             let name = map_name(bpf, id);
-            let sum: u32 = name.bytes().fold(0, |sum, byte| sum * 31 % 65_521 + u32::from(byte));
+            let sum: u32 = name
+                .bytes()
+                .fold(0, |sum, byte| sum * 31 % 65_521 + u32::from(byte));
             slot[4..].copy_from_slice(&sum.to_le_bytes());
         }
     }
@@ -239,7 +333,13 @@ fn code(bpf: &LinuxBpf, prog: Handle) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
 }
 
 fn btf(bpf: &LinuxBpf, id: BtfId) -> Vec<u8> {
-    let handle = match bpf.call(Bpf2::OpenId { kind: ObjectKind::Btf, id: id.0 }).result {
+    let handle = match bpf
+        .call(Bpf2::OpenId {
+            kind: ObjectKind::Btf,
+            id: id.0,
+        })
+        .result
+    {
         Ok(Value::Handle(handle)) => handle,
         other => panic!("{other:?}"),
     };

@@ -3,13 +3,17 @@
 //! Sections are recognised by type and name as libbpf 1.5 does; what it passes over is passed over, and noted where
 //! it had contents. Programs are the functions of executable sections. Functions in `.text` are subprograms.
 
-use crate::elf::{Binding, Elf, Exec, Place, SecIdx, Section, SectionKind, Symbol, SymbolKind, Visibility};
+use crate::elf::{
+    Binding, Elf, Exec, Place, SecIdx, Section, SectionKind, Symbol, SymbolKind, Visibility,
+};
 use crate::error::{ObjectError, SectionFlaw, SymbolFlaw};
 use crate::externs;
 use crate::fixup;
 use crate::limits::{LICENSE_BYTES_MAX, ZERO_BYTES_MAX};
 use crate::maps;
-use crate::model::{CodeIdx, CodeSection, Contents, DataKind, Function, INSN_BYTES, Note, Object, Role};
+use crate::model::{
+    CodeIdx, CodeSection, Contents, DataKind, Function, INSN_BYTES, Note, Object, Role,
+};
 use crate::relocs;
 use skep_btf::{Btf, BtfExt};
 use skep_isa::InsnIdx;
@@ -63,7 +67,11 @@ pub fn parse(data: &[u8]) -> Result<Object, ObjectError> {
     let maps = maps::collect(&parts, btf.as_ref(), &mut found)?;
     let functions: Vec<Function> = functions.into_iter().map(|found| found.function).collect();
     let linked = relocs::link(&elf, parts, functions, maps, found)?;
-    Ok(Object { btf, btf_ext, ..linked })
+    Ok(Object {
+        btf,
+        btf_ext,
+        ..linked
+    })
 }
 
 impl<'d> Parts<'d> {
@@ -82,7 +90,10 @@ impl<'d> Parts<'d> {
         match &*name {
             "license" => self.license = license(elf.bytes(section)?),
             "version" => {
-                let bytes = elf.bytes(section)?.try_into().map_err(|_| section.flaw(SectionFlaw::Version))?;
+                let bytes = elf
+                    .bytes(section)?
+                    .try_into()
+                    .map_err(|_| section.flaw(SectionFlaw::Version))?;
                 self.version = Some(u32::from_le_bytes(bytes));
             }
             "maps" => return Err(section.flaw(SectionFlaw::LegacyMaps)),
@@ -105,7 +116,11 @@ impl<'d> Parts<'d> {
             self.text = Some(section.index);
         }
         self.code_at.insert(section.index, CodeIdx(self.code.len()));
-        self.code.push(CodeSection { name, insns: insns.to_vec(), relocs: Vec::new() });
+        self.code.push(CodeSection {
+            name,
+            insns: insns.to_vec(),
+            relocs: Vec::new(),
+        });
         Ok(())
     }
 
@@ -117,7 +132,10 @@ impl<'d> Parts<'d> {
             DataKind::Rodata
         } else {
             if let Some(what) = unsupported(&name) {
-                self.notes.push(Note::Unsupported { section: name.into_owned(), what });
+                self.notes.push(Note::Unsupported {
+                    section: name.into_owned(),
+                    what,
+                });
             } else if !is_for_debuggers(&name) {
                 self.notes.push(Note::Section(name.into_owned()));
             }
@@ -138,16 +156,31 @@ impl<'d> Parts<'d> {
         self.push_data(section, DataKind::Bss, Contents::Zeros)
     }
 
-    fn push_data(&mut self, section: &Section<'d>, kind: DataKind, contents: Contents) -> Result<(), ObjectError> {
+    fn push_data(
+        &mut self,
+        section: &Section<'d>,
+        kind: DataKind,
+        contents: Contents,
+    ) -> Result<(), ObjectError> {
         let size = u32::try_from(section.size)
             .map_err(|_| section.flaw(SectionFlaw::DataTooLarge { size: section.size }))?;
         let name = section.name().into_owned();
-        self.data.push(DataSection { section: section.index, name, kind, size, contents });
+        self.data.push(DataSection {
+            section: section.index,
+            name,
+            kind,
+            size,
+            contents,
+        });
         Ok(())
     }
 
     /// Only relocations of code and of map definitions matter.
-    fn take_relocations(&mut self, elf: &Elf<'d>, section: &Section<'d>) -> Result<(), ObjectError> {
+    fn take_relocations(
+        &mut self,
+        elf: &Elf<'d>,
+        section: &Section<'d>,
+    ) -> Result<(), ObjectError> {
         let target = section.applies_to;
         let Some(relocated) = elf.section(target) else {
             return Err(section.flaw(SectionFlaw::NoTarget { target: target.0 }));
@@ -163,7 +196,10 @@ impl<'d> Parts<'d> {
         let btf = match self.btf.map(Btf::parse) {
             Some(Ok(btf)) => btf,
             Some(Err(source)) if self.maps.is_some() => {
-                return Err(ObjectError::Btf { what: "map definitions", source });
+                return Err(ObjectError::Btf {
+                    what: "map definitions",
+                    source,
+                });
             }
             Some(Err(error)) => {
                 self.notes.push(Note::Btf(error));
@@ -184,7 +220,11 @@ impl<'d> Parts<'d> {
 
     /// The parts that go into the object as they are.
     pub(crate) fn take_scalars(&mut self) -> (String, Option<u32>, Vec<Note>) {
-        (std::mem::take(&mut self.license), self.version, std::mem::take(&mut self.notes))
+        (
+            std::mem::take(&mut self.license),
+            self.version,
+            std::mem::take(&mut self.notes),
+        )
     }
 }
 
@@ -193,17 +233,36 @@ pub(crate) struct FoundFunction {
     pub(crate) function: Function,
     pub(crate) section: SecIdx,
     pub(crate) visibility: Visibility,
+    symbol: usize,
 }
 
 /// The functions of all code sections, ordered by section and place.
 fn functions(elf: &Elf<'_>, parts: &Parts<'_>) -> Result<Vec<FoundFunction>, ObjectError> {
     let mut found = Vec::new();
     for symbol in &elf.symbols {
-        let (SymbolKind::Function, Place::Section(section)) = (symbol.kind, symbol.place) else { continue };
-        let Some(&code) = parts.code_at.get(&section) else { continue };
+        let (SymbolKind::Function, Place::Section(section)) = (symbol.kind, symbol.place) else {
+            continue;
+        };
+        let Some(&code) = parts.code_at.get(&section) else {
+            continue;
+        };
         found.push(function(elf, parts, symbol, section, code)?);
     }
     found.sort_by_key(|found| (found.section, found.function.start));
+    // Two names for one function are possible, functions that share a part of their code are not.
+    for pair in found.windows(2) {
+        let [before, after] = pair else { continue };
+        let (a, b) = (&before.function, &after.function);
+        let same = (a.start, a.count) == (b.start, b.count);
+        if before.section == after.section && !same && b.start.0 < a.start.0 + a.count {
+            let (index, name) = (after.symbol, b.name.clone());
+            return Err(ObjectError::Symbol {
+                index,
+                name,
+                what: SymbolFlaw::Overlap,
+            });
+        }
+    }
     Ok(found)
 }
 
@@ -215,7 +274,11 @@ fn function(
     code: CodeIdx,
 ) -> Result<FoundFunction, ObjectError> {
     let name = elf.symbol_name(symbol)?.into_owned();
-    let flaw = |what| ObjectError::Symbol { index: symbol.index, name: name.clone(), what };
+    let flaw = |what| ObjectError::Symbol {
+        index: symbol.index,
+        name: name.clone(),
+        what,
+    };
     let (offset, size) = (symbol.value, symbol.size);
     let held = &parts.code[code.0];
     let end = offset.checked_add(size);
@@ -229,7 +292,9 @@ fn function(
     if Some(section) != parts.text && symbol.binding == Binding::Local {
         return Err(flaw(SymbolFlaw::StaticProgram));
     }
-    let slots = |bytes: u64| u32::try_from(bytes / INSN_BYTES as u64).expect("the section's length fits 32 bits");
+    let slots = |bytes: u64| {
+        u32::try_from(bytes / INSN_BYTES as u64).expect("the section's length fits 32 bits")
+    };
     let role = if Some(section) == parts.text {
         Role::Subprogram
     } else if held.name.starts_with('?') {
@@ -242,12 +307,24 @@ fn function(
         Binding::Local => Visibility::Visible,
         Binding::Global | Binding::Weak | Binding::Other => symbol.visibility,
     };
-    Ok(FoundFunction { function: Function { name, code, start, count, role }, section, visibility })
+    Ok(FoundFunction {
+        function: Function {
+            name,
+            code,
+            start,
+            count,
+            role,
+        },
+        section,
+        visibility,
+        symbol: symbol.index,
+    })
 }
 
 /// Whether a section is `family` itself or `family.something`.
 fn is_family(name: &str, family: &str) -> bool {
-    name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    name.strip_prefix(family)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Sections whose loading needs what is not there yet.

@@ -125,20 +125,36 @@ impl<'d> Elf<'d> {
         let header = file_header(data)?;
         let table = header
             .sections(END, data)
-            .map_err(|source| ObjectError::Elf { what: "section headers", source })?;
-        let names_at = header
-            .section_strings_index(END, data)
-            .map_err(|source| ObjectError::Elf { what: "section name table", source })?;
+            .map_err(|source| ObjectError::Elf {
+                what: "section headers",
+                source,
+            })?;
+        let names_at =
+            header
+                .section_strings_index(END, data)
+                .map_err(|source| ObjectError::Elf {
+                    what: "section name table",
+                    source,
+                })?;
         let names = table
             .section(names_at)
             .and_then(|section| section.data(END, data))
-            .map_err(|source| ObjectError::Elf { what: "section name table", source })?;
+            .map_err(|source| ObjectError::Elf {
+                what: "section name table",
+                source,
+            })?;
         let mut sections = Vec::with_capacity(table.len());
         for (index, section) in table.enumerate() {
             sections.push(read_section(index, section, names)?);
         }
         let (symbols, strings) = read_symbols(data, &table)?;
-        Ok(Self { data, sections, symbols, strings, claimed: Cell::new(0) })
+        Ok(Self {
+            data,
+            sections,
+            symbols,
+            strings,
+            claimed: Cell::new(0),
+        })
     }
 
     /// Contents of a section; empty for one that has none in the file. Each section is asked for once, so that all
@@ -154,7 +170,12 @@ impl<'d> Elf<'d> {
             .and_then(|(start, len)| Some(start..start.checked_add(len)?));
         let bytes = range
             .and_then(|range| self.data.get(range))
-            .ok_or_else(|| section.flaw(SectionFlaw::OutsideFile { offset: section.offset, size: section.size }))?;
+            .ok_or_else(|| {
+                section.flaw(SectionFlaw::OutsideFile {
+                    offset: section.offset,
+                    size: section.size,
+                })
+            })?;
         let claimed = self.claimed.get().saturating_add(bytes.len());
         if claimed > self.data.len() {
             return Err(section.flaw(SectionFlaw::Overlap));
@@ -175,22 +196,34 @@ impl<'d> Elf<'d> {
         {
             return Ok(section.name());
         }
-        string(self.strings, symbol.name).map(String::from_utf8_lossy).ok_or(ObjectError::Symbol {
-            index: symbol.index,
-            name: String::new(),
-            what: SymbolFlaw::Name { offset: symbol.name },
-        })
+        string(self.strings, symbol.name)
+            .map(String::from_utf8_lossy)
+            .ok_or(ObjectError::Symbol {
+                index: symbol.index,
+                name: String::new(),
+                what: SymbolFlaw::Name {
+                    offset: symbol.name,
+                },
+            })
     }
 
     /// The relocations of a relocation section.
-    pub(crate) fn relocations(&self, section: &Section<'d>) -> Result<Vec<Relocation>, ObjectError> {
+    pub(crate) fn relocations(
+        &self,
+        section: &Section<'d>,
+    ) -> Result<Vec<Relocation>, ObjectError> {
         let bytes = self.bytes(section)?;
         let size = size_of::<Rel64<Le>>();
         if section.entry_size != size as u64 || !bytes.len().is_multiple_of(size) {
-            return Err(section.flaw(SectionFlaw::EntrySize { size: section.entry_size }));
+            return Err(section.flaw(SectionFlaw::EntrySize {
+                size: section.entry_size,
+            }));
         }
-        let records: &[Rel64<Le>] = object::pod::slice_from_all_bytes(bytes)
-            .map_err(|()| section.flaw(SectionFlaw::EntrySize { size: section.entry_size }))?;
+        let records: &[Rel64<Le>] = object::pod::slice_from_all_bytes(bytes).map_err(|()| {
+            section.flaw(SectionFlaw::EntrySize {
+                size: section.entry_size,
+            })
+        })?;
         Ok(records
             .iter()
             .map(|rel| Relocation {
@@ -210,7 +243,11 @@ impl<'d> Section<'d> {
 
     /// An error about this section.
     pub(crate) fn flaw(&self, what: SectionFlaw) -> ObjectError {
-        ObjectError::Section { index: self.index.0, name: self.name().into_owned(), what }
+        ObjectError::Section {
+            index: self.index.0,
+            name: self.name().into_owned(),
+            what,
+        }
     }
 }
 
@@ -229,14 +266,19 @@ fn file_header(data: &[u8]) -> Result<&Header, ObjectError> {
     if data.get(5).copied() == Some(elf::ELFDATA2MSB.0) {
         return Err(ObjectError::BigEndian);
     }
-    let header = Header::parse(data).map_err(|source| ObjectError::Elf { what: "header", source })?;
+    let header = Header::parse(data).map_err(|source| ObjectError::Elf {
+        what: "header",
+        source,
+    })?;
     let machine = header.e_machine(END);
     if machine != elf::EM_BPF && machine != elf::EM_NONE {
         return Err(ObjectError::Machine { machine: machine.0 });
     }
     let file_type = header.e_type(END);
     if file_type != elf::ET_REL {
-        return Err(ObjectError::FileType { file_type: file_type.0 });
+        return Err(ObjectError::FileType {
+            file_type: file_type.0,
+        });
     }
     Ok(header)
 }
@@ -254,7 +296,11 @@ fn read_section<'d>(
         elf::SHT_SYMTAB => SectionKind::Symbols,
         _ => SectionKind::Other,
     };
-    let exec = if section.sh_flags(END).contains(elf::SHF_EXECINSTR) { Exec::Code } else { Exec::Data };
+    let exec = if section.sh_flags(END).contains(elf::SHF_EXECINSTR) {
+        Exec::Code
+    } else {
+        Exec::Data
+    };
     let mut read = Section {
         index: SecIdx(index.0),
         name: &[],
@@ -265,8 +311,11 @@ fn read_section<'d>(
         entry_size: section.sh_entsize(END),
         applies_to: SecIdx(section.sh_info(END) as usize),
     };
-    read.name = string(names, section.sh_name(END))
-        .ok_or_else(|| read.flaw(SectionFlaw::Name { offset: section.sh_name(END) }))?;
+    read.name = string(names, section.sh_name(END)).ok_or_else(|| {
+        read.flaw(SectionFlaw::Name {
+            offset: section.sh_name(END),
+        })
+    })?;
     Ok(read)
 }
 
@@ -275,7 +324,9 @@ fn read_symbols<'d>(
     data: &'d [u8],
     table: &SectionTable<'d, Header>,
 ) -> Result<(Vec<Symbol>, &'d [u8]), ObjectError> {
-    let mut tables = table.enumerate().filter(|(_, section)| section.sh_type(END) == elf::SHT_SYMTAB);
+    let mut tables = table
+        .enumerate()
+        .filter(|(_, section)| section.sh_type(END) == elf::SHT_SYMTAB);
     let Some((index, section)) = tables.next() else {
         return Err(ObjectError::NoSymbols);
     };
@@ -288,9 +339,14 @@ fn read_symbols<'d>(
     let strings = table
         .section(symbols.string_section())
         .and_then(|section| section.data(END, data))
-        .map_err(|source| ObjectError::Elf { what: "symbol name table", source })?;
+        .map_err(|source| ObjectError::Elf {
+            what: "symbol name table",
+            source,
+        })?;
     let all = symbols.symbols().iter().enumerate();
-    let read = all.map(|(at, symbol)| read_symbol(&symbols, table.len(), at, symbol)).collect::<Result<_, _>>()?;
+    let read = all
+        .map(|(at, symbol)| read_symbol(&symbols, table.len(), at, symbol))
+        .collect::<Result<_, _>>()?;
     Ok((read, strings))
 }
 
@@ -313,7 +369,11 @@ fn read_symbol(
         Place::Section(SecIdx(number as usize))
     } else {
         let what = SymbolFlaw::NoSuchSection { section: number };
-        return Err(ObjectError::Symbol { index, name: String::new(), what });
+        return Err(ObjectError::Symbol {
+            index,
+            name: String::new(),
+            what,
+        });
     };
     Ok(Symbol {
         index,

@@ -20,7 +20,9 @@ pub enum ObjectError {
     #[error("32-bit ELF file; BPF objects are 64-bit")]
     Class32,
     /// Big-endian ELF.
-    #[error("big-endian ELF file; only little-endian BPF objects are supported (clang -target bpfel)")]
+    #[error(
+        "big-endian ELF file; only little-endian BPF objects are supported (clang -target bpfel)"
+    )]
     BigEndian,
     /// An object of another machine.
     #[error("ELF file is for machine {machine}, not for BPF ({}); compile with clang -target bpf", object::elf::EM_BPF.0)]
@@ -89,7 +91,9 @@ pub enum ObjectError {
         what: RelocFlaw,
     },
     /// A call within a section that does not reach a function.
-    #[error("section '{section}': call at instruction {at} does not lead to the start of a function")]
+    #[error(
+        "section '{section}': call at instruction {at} does not lead to the start of a function"
+    )]
     Call {
         /// Section.
         section: String,
@@ -221,8 +225,13 @@ pub enum SymbolFlaw {
         /// `st_size`.
         size: u64,
     },
+    /// A function that shares instructions with another of a different extent.
+    #[error("function overlaps the one before it")]
+    Overlap,
     /// A static function outside of `.text`.
-    #[error("static function in a program section is not supported; move it to .text (no SEC()) or drop 'static'")]
+    #[error(
+        "static function in a program section is not supported; move it to .text (no SEC()) or drop 'static'"
+    )]
     StaticProgram,
 }
 
@@ -301,7 +310,9 @@ pub enum RelocFlaw {
     #[error("does not lead to the start of a function")]
     NotFunction,
     /// An absolute, common or reserved symbol.
-    #[error("symbol is in special section 0x{0:x}; is a global variable without initialiser declared 'common'?")]
+    #[error(
+        "symbol is in special section 0x{0:x}; is a global variable without initialiser declared 'common'?"
+    )]
     Special(u32),
     /// A symbol in `.maps` that is not a map.
     #[error("does not name a map")]

@@ -11,7 +11,7 @@
 use crate::elf::{Binding, Elf, Place, SymbolKind};
 use crate::error::{ExternFlaw, ObjectError};
 use crate::model::{Extern, ExternIdx, ExternKind, MapIdx, Strength};
-use skep_btf::{Btf, Int, IntEncoding, Kind, Linkage, TypeId, Type, Var};
+use skep_btf::{Btf, Int, IntEncoding, Kind, Linkage, Type, TypeId, Var};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -55,16 +55,33 @@ pub(crate) fn collect(elf: &Elf<'_>, btf: Option<&mut Btf>) -> Result<Externs, O
             continue;
         }
         let name = elf.symbol_name(symbol)?.into_owned();
-        let strength = if symbol.binding == Binding::Weak { Strength::Weak } else { Strength::Strong };
+        let strength = if symbol.binding == Binding::Weak {
+            Strength::Weak
+        } else {
+            Strength::Strong
+        };
         let Some(&Described { ty, section }) = described.get(&name) else {
-            return Err(ObjectError::Extern { name, what: ExternFlaw::NoBtf });
+            return Err(ObjectError::Extern {
+                name,
+                what: ExternFlaw::NoBtf,
+            });
         };
         let kind = kind(btf, &name, ty, section)?;
         let align = align(btf, ty);
-        symbols.push((symbol.index, align, Extern { name, kind, strength }));
+        symbols.push((
+            symbol.index,
+            align,
+            Extern {
+                name,
+                kind,
+                strength,
+            },
+        ));
     }
     symbols.sort_by(|(_, a_align, a), (_, b_align, b)| {
-        rank(a, *a_align).cmp(&rank(b, *b_align)).then_with(|| a.name.cmp(&b.name))
+        rank(a, *a_align)
+            .cmp(&rank(b, *b_align))
+            .then_with(|| a.name.cmp(&b.name))
     });
     for (at, (symbol, align, external)) in symbols.into_iter().enumerate() {
         found.by_symbol.insert(symbol, ExternIdx(at));
@@ -81,7 +98,9 @@ pub(crate) fn collect(elf: &Elf<'_>, btf: Option<&mut Btf>) -> Result<Externs, O
 fn described(btf: &Btf) -> HashMap<String, Described> {
     let mut found = HashMap::new();
     for (section, ty) in btf.iter() {
-        let Kind::Datasec(datasec) = &ty.kind else { continue };
+        let Kind::Datasec(datasec) = &ty.kind else {
+            continue;
+        };
         for var in &datasec.vars {
             let is_extern = match btf.get(var.ty).map(|ty| &ty.kind) {
                 Some(Kind::Var(var)) => var.linkage == Linkage::EXTERN,
@@ -89,7 +108,12 @@ fn described(btf: &Btf) -> HashMap<String, Described> {
                 _ => false,
             };
             if is_extern {
-                found.entry(btf.name(var.ty).to_owned()).or_insert(Described { ty: var.ty, section });
+                found
+                    .entry(btf.name(var.ty).to_owned())
+                    .or_insert(Described {
+                        ty: var.ty,
+                        section,
+                    });
             }
         }
     }
@@ -97,15 +121,27 @@ fn described(btf: &Btf) -> HashMap<String, Described> {
 }
 
 fn kind(btf: &Btf, name: &str, ty: TypeId, section: TypeId) -> Result<ExternKind, ObjectError> {
-    let flaw = |what| ObjectError::Extern { name: name.to_owned(), what };
+    let flaw = |what| ObjectError::Extern {
+        name: name.to_owned(),
+        what,
+    };
     let described = btf.get(ty).map(|ty| &ty.kind);
     match (btf.name(section), described) {
         (KCONFIG, Some(Kind::Var(var))) => {
-            let size = btf.size_of(var.ty).filter(|size| *size != 0).ok_or_else(|| flaw(ExternFlaw::OptionType))?;
-            Ok(ExternKind::Option { map: MapIdx(usize::MAX), offset: 0, size })
+            let size = btf
+                .size_of(var.ty)
+                .filter(|size| *size != 0)
+                .ok_or_else(|| flaw(ExternFlaw::OptionType))?;
+            Ok(ExternKind::Option {
+                map: MapIdx(usize::MAX),
+                offset: 0,
+                size,
+            })
         }
         (KSYMS, Some(Kind::Func(func))) => Ok(ExternKind::Function(func.proto)),
-        (KSYMS, Some(Kind::Var(var))) => Ok(ExternKind::Variable(btf.resolve(var.ty).unwrap_or(TypeId(0)))),
+        (KSYMS, Some(Kind::Var(var))) => Ok(ExternKind::Variable(
+            btf.resolve(var.ty).unwrap_or(TypeId(0)),
+        )),
         (KCONFIG, _) => Err(flaw(ExternFlaw::OptionType)),
         (other, _) => Err(flaw(ExternFlaw::Section(other.to_owned()))),
     }
@@ -141,7 +177,9 @@ impl Externs {
 
 /// Makes options variables of their map.
 fn place_options(btf: &mut Btf, found: &Externs) {
-    let Some(size) = found.options_size else { return };
+    let Some(size) = found.options_size else {
+        return;
+    };
     let offsets: HashMap<&str, u32> = found
         .list
         .iter()
@@ -169,7 +207,10 @@ struct StandIn {
 }
 
 /// Finds or adds them, if there are kernel symbols at all.
-fn stand_in(btf: &mut Btf, described: &HashMap<String, Described>) -> Result<Option<StandIn>, ObjectError> {
+fn stand_in(
+    btf: &mut Btf,
+    described: &HashMap<String, Described>,
+) -> Result<Option<StandIn>, ObjectError> {
     let Some(section) = btf.find(KSYMS, |kind| matches!(kind, Kind::Datasec(_))) else {
         return Ok(None);
     };
@@ -177,29 +218,56 @@ fn stand_in(btf: &mut Btf, described: &HashMap<String, Described>) -> Result<Opt
         return Ok(None);
     };
     let symbols = u32::try_from(datasec.vars.len()).unwrap_or(u32::MAX);
-    let has_functions =
-        datasec.vars.iter().any(|var| matches!(btf.get(var.ty).map(|ty| &ty.kind), Some(Kind::Func(_))));
-    let is_int = |kind: &Kind| matches!(kind, Kind::Int(int) if int.size == KSYM_BYTES && int.bits == 32);
-    let existing = btf.iter().find(|(_, ty)| is_int(&ty.kind)).map(|(id, _)| id);
+    let has_functions = datasec
+        .vars
+        .iter()
+        .any(|var| matches!(btf.get(var.ty).map(|ty| &ty.kind), Some(Kind::Func(_))));
+    let is_int =
+        |kind: &Kind| matches!(kind, Kind::Int(int) if int.size == KSYM_BYTES && int.bits == 32);
+    let existing = btf
+        .iter()
+        .find(|(_, ty)| is_int(&ty.kind))
+        .map(|(id, _)| id);
     let int = match existing {
         Some(int) => int,
         None if has_functions => add_int(btf),
         None => {
             let name = described.keys().next().cloned().unwrap_or_default();
-            return Err(ObjectError::Extern { name, what: ExternFlaw::NoInt });
+            return Err(ObjectError::Extern {
+                name,
+                what: ExternFlaw::NoInt,
+            });
         }
     };
     let dummy = has_functions.then(|| {
         let name = btf.add_string(DUMMY);
-        btf.add_type(Type { name, kind: Kind::Var(Var { ty: int, linkage: Linkage::GLOBAL }) })
+        btf.add_type(Type {
+            name,
+            kind: Kind::Var(Var {
+                ty: int,
+                linkage: Linkage::GLOBAL,
+            }),
+        })
     });
-    Ok(Some(StandIn { int, dummy, symbols }))
+    Ok(Some(StandIn {
+        int,
+        dummy,
+        symbols,
+    }))
 }
 
 fn add_int(btf: &mut Btf) -> TypeId {
     let name = btf.add_string("int");
-    let int = Int { size: KSYM_BYTES, encoding: IntEncoding::SIGNED, bit_offset: 0, bits: 32 };
-    btf.add_type(Type { name, kind: Kind::Int(int) })
+    let int = Int {
+        size: KSYM_BYTES,
+        encoding: IntEncoding::SIGNED,
+        bit_offset: 0,
+        bits: 32,
+    };
+    btf.add_type(Type {
+        name,
+        kind: Kind::Int(int),
+    })
 }
 
 /// Makes each kernel symbol a variable of four bytes.
@@ -226,7 +294,9 @@ fn place_symbols(btf: &mut Btf, stand_in: StandIn) {
 
 /// Functions that are not extern must have names for their parameters.
 fn name_params(btf: &mut Btf, proto: TypeId, dummy: Option<TypeId>) {
-    let Some(name) = dummy.and_then(|dummy| btf.get(dummy)).map(|ty| ty.name) else { return };
+    let Some(name) = dummy.and_then(|dummy| btf.get(dummy)).map(|ty| ty.name) else {
+        return;
+    };
     if let Some(Kind::FuncProto(proto)) = btf.get_mut(proto).map(|ty| &mut ty.kind) {
         for param in &mut proto.params {
             if param.ty != TypeId(0) && param.name.is_empty() {
@@ -243,8 +313,12 @@ fn rewrite_section(
     size: u32,
     mut edit: impl FnMut(&mut Btf, &mut skep_btf::SecVar, u32),
 ) {
-    let Some(id) = btf.find(name, |kind| matches!(kind, Kind::Datasec(_))) else { return };
-    let Some(Kind::Datasec(mut datasec)) = btf.get(id).map(|ty| ty.kind.clone()) else { return };
+    let Some(id) = btf.find(name, |kind| matches!(kind, Kind::Datasec(_))) else {
+        return;
+    };
+    let Some(Kind::Datasec(mut datasec)) = btf.get(id).map(|ty| ty.kind.clone()) else {
+        return;
+    };
     for (at, var) in (0..).zip(&mut datasec.vars) {
         edit(btf, var, at);
     }

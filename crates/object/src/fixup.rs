@@ -15,15 +15,20 @@ use std::collections::HashMap;
 
 /// Sets sizes of sections and offsets of variables, and sorts variables by offset.
 pub(crate) fn datasecs(elf: &Elf<'_>, btf: &mut Btf) -> Result<(), ObjectError> {
-    let sections: Vec<TypeId> =
-        btf.iter().filter(|(_, ty)| matches!(ty.kind, Kind::Datasec(_))).map(|(id, _)| id).collect();
+    let sections: Vec<TypeId> = btf
+        .iter()
+        .filter(|(_, ty)| matches!(ty.kind, Kind::Datasec(_)))
+        .map(|(id, _)| id)
+        .collect();
     if sections.is_empty() {
         return Ok(());
     }
     let variables = variables(elf)?;
     for id in sections {
         let name = btf.name(id).to_owned();
-        let Some(Kind::Datasec(mut datasec)) = btf.get(id).map(|ty| ty.kind.clone()) else { continue };
+        let Some(Kind::Datasec(mut datasec)) = btf.get(id).map(|ty| ty.kind.clone()) else {
+            continue;
+        };
         if name != KCONFIG && name != KSYMS {
             place(elf, btf, &name, &mut datasec, &variables)?;
         }
@@ -47,12 +52,19 @@ fn place(
     let linked = datasec.size != 0;
     if !linked {
         let section = elf.sections.iter().find(|section| section.name() == name);
-        let size = section.and_then(|section| u32::try_from(section.size).ok()).filter(|size| *size != 0);
-        datasec.size = size.ok_or_else(|| ObjectError::Datasec { name: name.to_owned() })?;
+        let size = section
+            .and_then(|section| u32::try_from(section.size).ok())
+            .filter(|size| *size != 0);
+        datasec.size = size.ok_or_else(|| ObjectError::Datasec {
+            name: name.to_owned(),
+        })?;
     }
     for SecVar { ty, offset, .. } in &mut datasec.vars {
         let Some(Kind::Var(var)) = btf.get(*ty).map(|ty| ty.kind.clone()) else {
-            return Err(ObjectError::Variable { section: name.to_owned(), name: btf.name(*ty).to_owned() });
+            return Err(ObjectError::Variable {
+                section: name.to_owned(),
+                name: btf.name(*ty).to_owned(),
+            });
         };
         // The compiler places static variables itself.
         if var.linkage != Linkage::GLOBAL {
@@ -61,10 +73,15 @@ fn place(
         let variable = btf.name(*ty);
         let symbol = variables
             .get(variable)
-            .ok_or_else(|| ObjectError::Variable { section: name.to_owned(), name: variable.to_owned() })?;
+            .ok_or_else(|| ObjectError::Variable {
+                section: name.to_owned(),
+                name: variable.to_owned(),
+            })?;
         if !linked {
-            *offset = u32::try_from(symbol.value)
-                .map_err(|_| ObjectError::Variable { section: name.to_owned(), name: variable.to_owned() })?;
+            *offset = u32::try_from(symbol.value).map_err(|_| ObjectError::Variable {
+                section: name.to_owned(),
+                name: variable.to_owned(),
+            })?;
         }
         if symbol.visibility == Visibility::Hidden
             && let Some(Kind::Var(var)) = btf.get_mut(*ty).map(|ty| &mut ty.kind)
@@ -89,14 +106,23 @@ fn variables<'e>(elf: &'e Elf<'_>) -> Result<HashMap<Cow<'e, str>, &'e Symbol>, 
 
 /// Makes hidden subprograms static.
 pub(crate) fn hidden_functions(btf: &mut Btf, functions: &[FoundFunction]) {
-    let hidden = functions
-        .iter()
-        .filter(|found| found.visibility == Visibility::Hidden && found.function.role == Role::Subprogram);
-    let names: std::collections::HashSet<&str> = hidden.map(|found| found.function.name.as_str()).collect();
+    let hidden = functions.iter().filter(|found| {
+        found.visibility == Visibility::Hidden && found.function.role == Role::Subprogram
+    });
+    let names: std::collections::HashSet<&str> =
+        hidden.map(|found| found.function.name.as_str()).collect();
     if names.is_empty() {
         return;
     }
-    let is_global = |kind: &Kind| matches!(kind, Kind::Func(Func { linkage: Linkage::GLOBAL, .. }));
+    let is_global = |kind: &Kind| {
+        matches!(
+            kind,
+            Kind::Func(Func {
+                linkage: Linkage::GLOBAL,
+                ..
+            })
+        )
+    };
     let ids: Vec<TypeId> = btf
         .iter()
         .filter(|(id, ty)| is_global(&ty.kind) && names.contains(btf.name(*id)))

@@ -24,8 +24,9 @@ mod sections;
 pub use collect::parse;
 pub use error::{ExternFlaw, MapFlaw, ObjectError, RelocFlaw, SectionFlaw, SymbolFlaw};
 pub use model::{
-    CodeIdx, CodeSection, Contents, DataKind, Extern, ExternIdx, ExternKind, Function, FunctionIdx, Map, MapDef, MapIdx,
-    MapOrigin, Note, Object, Pinning, Reloc, Role, Slot, SlotTarget, Strength, Target,
+    CodeIdx, CodeSection, Contents, DataKind, Extern, ExternIdx, ExternKind, Function, FunctionIdx,
+    Map, MapDef, MapIdx, MapOrigin, Note, Object, Pinning, Reloc, Role, Slot, SlotTarget, Strength,
+    Target,
 };
 pub use name::{ObjectName, kernel_name};
 pub use sections::{Match, Needs, SECTION_DEFS, SectionDef};

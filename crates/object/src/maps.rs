@@ -37,20 +37,38 @@ pub(crate) struct Values {
 }
 
 /// Builds all maps.
-pub(crate) fn collect(parts: &Parts<'_>, btf: Option<&Btf>, externs: &mut Externs) -> Result<Maps, ObjectError> {
+pub(crate) fn collect(
+    parts: &Parts<'_>,
+    btf: Option<&Btf>,
+    externs: &mut Externs,
+) -> Result<Maps, ObjectError> {
     let mut maps = Maps::default();
     if let Some(section) = &parts.maps {
-        let btf = btf.ok_or(ObjectError::NoBtf { what: "map definitions" })?;
+        let btf = btf.ok_or(ObjectError::NoBtf {
+            what: "map definitions",
+        })?;
         maps.take_definitions(btf, section.size)?;
     }
     for data in &parts.data {
         let index = MapIdx(maps.list.len());
         maps.data.insert(data.section, index);
-        maps.list.push(data_map(btf, &data.name, data.kind, data.size, data.contents.clone()));
+        maps.list.push(data_map(
+            btf,
+            &data.name,
+            data.kind,
+            data.size,
+            data.contents.clone(),
+        ));
     }
     if let Some(size) = externs.options_size {
         let index = MapIdx(maps.list.len());
-        maps.list.push(data_map(btf, KCONFIG, DataKind::Kconfig, size, Contents::Zeros));
+        maps.list.push(data_map(
+            btf,
+            KCONFIG,
+            DataKind::Kconfig,
+            size,
+            Contents::Zeros,
+        ));
         for external in &mut externs.list {
             if let ExternKind::Option { map, .. } = &mut external.kind {
                 *map = index;
@@ -61,8 +79,19 @@ pub(crate) fn collect(parts: &Parts<'_>, btf: Option<&Btf>, externs: &mut Extern
 }
 
 /// The map of a data section. A section that BTF does not describe (string literals) has a map without types.
-fn data_map(btf: Option<&Btf>, section: &str, kind: DataKind, size: u32, contents: Contents) -> Map {
-    let described = btf.and_then(|btf| Some((btf, btf.find(section, |kind| matches!(kind, Kind::Datasec(_)))?)));
+fn data_map(
+    btf: Option<&Btf>,
+    section: &str,
+    kind: DataKind,
+    size: u32,
+    contents: Contents,
+) -> Map {
+    let described = btf.and_then(|btf| {
+        Some((
+            btf,
+            btf.find(section, |kind| matches!(kind, Kind::Datasec(_)))?,
+        ))
+    });
     let mut map_flags = match kind {
         DataKind::Rodata | DataKind::Kconfig => BPF_F_RDONLY_PROG,
         DataKind::Data | DataKind::Bss => 0,
@@ -80,12 +109,21 @@ fn data_map(btf: Option<&Btf>, section: &str, kind: DataKind, size: u32, content
         ..MapDef::default()
     };
     let origin = MapOrigin::Data(kind);
-    Map { name: section.to_owned(), origin, def, inner: None, contents, slots: Vec::new() }
+    Map {
+        name: section.to_owned(),
+        origin,
+        def,
+        inner: None,
+        contents,
+        slots: Vec::new(),
+    }
 }
 
 /// Whether a user of the object could name a variable of the section: only then is its map made for mapping.
 fn has_global(btf: &Btf, section: TypeId) -> bool {
-    let Some(Kind::Datasec(datasec)) = btf.get(section).map(|ty| &ty.kind) else { return false };
+    let Some(Kind::Datasec(datasec)) = btf.get(section).map(|ty| &ty.kind) else {
+        return false;
+    };
     datasec.vars.iter().any(|var| {
         matches!(btf.get(var.ty).map(|ty| &ty.kind), Some(Kind::Var(var)) if var.linkage != Linkage::STATIC)
     })
@@ -94,18 +132,30 @@ fn has_global(btf: &Btf, section: TypeId) -> bool {
 impl Maps {
     fn take_definitions(&mut self, btf: &Btf, section_size: u64) -> Result<(), ObjectError> {
         let Some(id) = btf.find(".maps", |kind| matches!(kind, Kind::Datasec(_))) else {
-            return Err(ObjectError::NoBtf { what: "map definitions" });
+            return Err(ObjectError::NoBtf {
+                what: "map definitions",
+            });
         };
-        let Some(Kind::Datasec(datasec)) = btf.get(id).map(|ty| &ty.kind) else { return Ok(()) };
+        let Some(Kind::Datasec(datasec)) = btf.get(id).map(|ty| &ty.kind) else {
+            return Ok(());
+        };
         for var in &datasec.vars {
             self.take_definition(btf, var, section_size)?;
         }
         Ok(())
     }
 
-    fn take_definition(&mut self, btf: &Btf, place: &SecVar, section_size: u64) -> Result<(), ObjectError> {
+    fn take_definition(
+        &mut self,
+        btf: &Btf,
+        place: &SecVar,
+        section_size: u64,
+    ) -> Result<(), ObjectError> {
         let name = btf.name(place.ty).to_owned();
-        let flaw = |what| ObjectError::Map { map: name.clone(), what };
+        let flaw = |what| ObjectError::Map {
+            map: name.clone(),
+            what,
+        };
         let Some(Kind::Var(var)) = btf.get(place.ty).map(|ty| &ty.kind) else {
             return Err(flaw(MapFlaw::NotStruct));
         };
@@ -117,14 +167,23 @@ impl Maps {
         if end > section_size {
             return Err(flaw(MapFlaw::OutsideSection));
         }
-        let Some(Kind::Struct(shape)) = btf.resolve(var.ty).and_then(|id| btf.get(id)).map(|ty| &ty.kind) else {
+        let Some(Kind::Struct(shape)) = btf
+            .resolve(var.ty)
+            .and_then(|id| btf.get(id))
+            .map(|ty| &ty.kind)
+        else {
             return Err(flaw(MapFlaw::NotStruct));
         };
         let read = read_definition(btf, shape, Depth::Outer).map_err(flaw)?;
         let index = MapIdx(self.list.len());
         self.defined.insert(start, index);
         if let Some(first_slot) = read.values_at {
-            self.values.push(Values { map: index, start, end, first_slot: start + first_slot });
+            self.values.push(Values {
+                map: index,
+                start,
+                end,
+                first_slot: start + first_slot,
+            });
         }
         self.list.push(Map {
             name,
@@ -160,7 +219,11 @@ fn read_definition(btf: &Btf, shape: &Composite, depth: Depth) -> Result<Definit
     }
     let mut read = Definition::default();
     for (at, member) in shape.members.iter().enumerate() {
-        let field = Field { btf, name: btf.str(member.name).unwrap_or_default(), ty: member.ty };
+        let field = Field {
+            btf,
+            name: btf.str(member.name).unwrap_or_default(),
+            ty: member.ty,
+        };
         if field.name == "values" {
             if at + 1 != shape.members.len() {
                 return Err(MapFlaw::Values);
@@ -232,7 +295,9 @@ impl Field<'_> {
 
     /// `__uint(name, n)`: `int (*name)[n]`.
     fn number(&self) -> Result<u32, MapFlaw> {
-        let Some(Kind::Ptr(array)) = self.kind(self.ty) else { return Err(self.form()) };
+        let Some(Kind::Ptr(array)) = self.kind(self.ty) else {
+            return Err(self.form());
+        };
         match self.btf.get(*array).map(|ty| &ty.kind) {
             Some(Kind::Array(array)) => Ok(array.count),
             _ => Err(self.form()),
@@ -242,8 +307,16 @@ impl Field<'_> {
     /// `__ulong(name, n)`: an enumeration with the one value `n`; or `__uint`.
     fn long(&self) -> Result<u64, MapFlaw> {
         match self.kind(self.ty) {
-            Some(Kind::Enum(e)) => e.values.first().map(|(_, value)| u64::from(*value)).ok_or_else(|| self.form()),
-            Some(Kind::Enum64(e)) => e.values.first().map(|(_, value)| *value).ok_or_else(|| self.form()),
+            Some(Kind::Enum(e)) => e
+                .values
+                .first()
+                .map(|(_, value)| u64::from(*value))
+                .ok_or_else(|| self.form()),
+            Some(Kind::Enum64(e)) => e
+                .values
+                .first()
+                .map(|(_, value)| *value)
+                .ok_or_else(|| self.form()),
             _ => self.number().map(u64::from),
         }
     }
@@ -252,7 +325,10 @@ impl Field<'_> {
     fn pointee(&self) -> Result<(TypeId, u32), MapFlaw> {
         match self.btf.get(self.ty).map(|ty| &ty.kind) {
             Some(Kind::Ptr(target)) => {
-                let size = self.btf.size_of(*target).ok_or_else(|| MapFlaw::NoSize(self.name.to_owned()))?;
+                let size = self
+                    .btf
+                    .size_of(*target)
+                    .ok_or_else(|| MapFlaw::NoSize(self.name.to_owned()))?;
                 Ok((*target, size))
             }
             _ => Err(self.form()),
@@ -261,7 +337,11 @@ impl Field<'_> {
 
     fn set_size(&self, size: &mut u32, new: u32) -> Result<(), MapFlaw> {
         if *size != 0 && *size != new {
-            return Err(MapFlaw::Conflict { field: self.name.to_owned(), new, old: *size });
+            return Err(MapFlaw::Conflict {
+                field: self.name.to_owned(),
+                new,
+                old: *size,
+            });
         }
         *size = new;
         Ok(())
@@ -269,15 +349,21 @@ impl Field<'_> {
 
     /// `__array(values, T)`: `T *values[]`. A structure describes inner maps, a function the programs of an array.
     fn values(&self, def: &mut MapDef) -> Result<Option<MapDef>, MapFlaw> {
-        let Some(Kind::Array(array)) = self.kind(self.ty) else { return Err(self.form()) };
-        let Some(Kind::Ptr(target)) = self.kind(array.elem) else { return Err(self.form()) };
+        let Some(Kind::Array(array)) = self.kind(self.ty) else {
+            return Err(self.form());
+        };
+        let Some(Kind::Ptr(target)) = self.kind(array.elem) else {
+            return Err(self.form());
+        };
         self.set_size(&mut def.value_size, 4)?;
         match (def.map_type, self.kind(*target)) {
             (MapType::ARRAY_OF_MAPS | MapType::HASH_OF_MAPS, Some(Kind::Struct(shape))) => {
                 Ok(Some(read_definition(self.btf, shape, Depth::Inner)?.def))
             }
             (MapType::PROG_ARRAY, Some(Kind::FuncProto(_))) => Ok(None),
-            (MapType::ARRAY_OF_MAPS | MapType::HASH_OF_MAPS | MapType::PROG_ARRAY, _) => Err(self.form()),
+            (MapType::ARRAY_OF_MAPS | MapType::HASH_OF_MAPS | MapType::PROG_ARRAY, _) => {
+                Err(self.form())
+            }
             _ => Err(MapFlaw::Values),
         }
     }

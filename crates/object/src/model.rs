@@ -1,10 +1,10 @@
 //! The parsed object as plain data.
 //!
-//! Representation: code stays in its sections, undivided; a [`Function`] is a range of one, so that functions that
-//! overlap in a hostile file cost nothing. Relocations are typed and sorted, one list per section, positions counted
+//! Representation: code stays in its sections, undivided; a [`Function`] is a range of one, and ranges of
+//! different extent do not overlap. Relocations are typed and sorted, one list per section, positions counted
 //! from the section's start.
 //! Invariants: every index in here is in range; every relocated position has its instruction (both slots of a wide
-//! load) within the section; call targets are starts of functions.
+//! load) within its function; call targets are starts of functions.
 //! Does not know file descriptors, names that the kernel sees, or any kernel: that is the loader's.
 
 use crate::sections::SectionDef;
@@ -283,7 +283,11 @@ impl Object {
 
     /// The programs among the functions, optional ones included.
     pub fn programs(&self) -> impl Iterator<Item = (FunctionIdx, &Function)> {
-        let all = self.functions.iter().enumerate().map(|(at, function)| (FunctionIdx(at), function));
+        let all = self
+            .functions
+            .iter()
+            .enumerate()
+            .map(|(at, function)| (FunctionIdx(at), function));
         all.filter(|(_, function)| function.role != Role::Subprogram)
     }
 

@@ -55,11 +55,21 @@ pub fn kernel_name(name: &str) -> String {
 fn data_map_name(section: &str, object: &ObjectName) -> String {
     let room = NAME_MAX - section.len().clamp(SECTION_MIN, NAME_MAX);
     let stands_alone = section.chars().skip(1).any(|c| c == '.');
-    let prefix = if stands_alone { "" } else { cut(&object.0, room) };
+    let prefix = if stands_alone {
+        ""
+    } else {
+        cut(&object.0, room)
+    };
     let name = format!("{prefix}{section}");
     cut(&name, NAME_MAX)
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '.' { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '_' || c == '.' {
+                c
+            } else {
+                '_'
+            }
+        })
         .collect()
 }
 
@@ -99,7 +109,11 @@ mod tests {
     #[test]
     fn data_maps_are_called_as_libbpf_calls_them() {
         for (path, section, want) in NAMES {
-            assert_eq!(data_map_name(section, &ObjectName::from_path(path)), *want, "{path} {section}");
+            assert_eq!(
+                data_map_name(section, &ObjectName::from_path(path)),
+                *want,
+                "{path} {section}"
+            );
         }
     }
 }

@@ -11,7 +11,8 @@ use crate::error::{ObjectError, RelocFlaw};
 use crate::externs::Externs;
 use crate::maps::{Maps, Values};
 use crate::model::{
-    CodeIdx, ExternIdx, Function, FunctionIdx, INSN_BYTES, MapIdx, Object, Reloc, Slot, SlotTarget, Target,
+    CodeIdx, ExternIdx, Function, FunctionIdx, INSN_BYTES, MapIdx, Object, Reloc, Slot, SlotTarget,
+    Target,
 };
 use skep_isa::{InsnIdx, RawInsn};
 use std::collections::{HashMap, HashSet};
@@ -58,7 +59,9 @@ pub(crate) fn link(
         text: parts.text,
         code_at: &parts.code_at,
         functions: &functions,
-        starts: starts.map(|(at, function)| ((function.code, function.start), FunctionIdx(at))).collect(),
+        starts: starts
+            .map(|(at, function)| ((function.code, function.start), FunctionIdx(at)))
+            .collect(),
         maps: &maps,
         maps_section: parts.maps.map(|section| section.index),
         externs: &externs.by_symbol,
@@ -66,7 +69,9 @@ pub(crate) fn link(
     let mut slots = Vec::new();
     for section in &parts.relocations {
         let relocations = elf.relocations(section)?;
-        let Some(target) = elf.section(section.applies_to) else { continue };
+        let Some(target) = elf.section(section.applies_to) else {
+            continue;
+        };
         if let Some(&index) = parts.code_at.get(&target.index) {
             let found = linker.code(target, index, &code[index.index()].insns, &relocations)?;
             code[index.index()].relocs.extend(found);
@@ -84,7 +89,17 @@ pub(crate) fn link(
     }
     let (license, version, notes) = parts.take_scalars();
     let externs = externs.list;
-    Ok(Object { code, functions, maps: list, externs, license, version, btf: None, btf_ext: None, notes })
+    Ok(Object {
+        code,
+        functions,
+        maps: list,
+        externs,
+        license,
+        version,
+        btf: None,
+        btf_ext: None,
+        notes,
+    })
 }
 
 impl Linker<'_, '_> {
@@ -101,14 +116,18 @@ impl Linker<'_, '_> {
             let (symbol, flaw) = self.named(section, relocation)?;
             let bytes = INSN_BYTES as u64;
             let count = insns.len() / INSN_BYTES;
-            let at = u32::try_from(relocation.offset / bytes).map(InsnIdx).map_err(|_| flaw(RelocFlaw::Offset))?;
+            let at = u32::try_from(relocation.offset / bytes)
+                .map(InsnIdx)
+                .map_err(|_| flaw(RelocFlaw::Offset))?;
             if !relocation.offset.is_multiple_of(bytes) || at.index() >= count {
                 return Err(flaw(RelocFlaw::Offset));
             }
             if relocation.kind != R_BPF_64_64 && relocation.kind != R_BPF_64_32 {
                 return Err(flaw(RelocFlaw::Kind(relocation.kind)));
             }
-            let Some(function) = self.function_around(code, at) else { continue };
+            let Some(function) = self.function_around(code, at) else {
+                continue;
+            };
             let insn = raw_at(insns, at).ok_or_else(|| flaw(RelocFlaw::Offset))?;
             let second_slot_in = at.0 + 1 < function.start.0 + function.count;
             let target = match insn.code {
@@ -116,7 +135,10 @@ impl Linker<'_, '_> {
                 LOAD_WIDE if second_slot_in => self.load_target(symbol, insn),
                 code => Err(RelocFlaw::Instruction(code)),
             };
-            found.push(Reloc { at, target: target.map_err(flaw)? });
+            found.push(Reloc {
+                at,
+                target: target.map_err(flaw)?,
+            });
         }
         Ok(found)
     }
@@ -130,12 +152,21 @@ impl Linker<'_, '_> {
         let (offset, held) = (relocation.offset, section.name().into_owned());
         let Some(symbol) = self.elf.symbols.get(relocation.symbol) else {
             let what = RelocFlaw::NoSymbol(relocation.symbol);
-            return Err(ObjectError::Relocation { section: held, offset, symbol: String::new(), what });
+            return Err(ObjectError::Relocation {
+                section: held,
+                offset,
+                symbol: String::new(),
+                what,
+            });
         };
         let flaw = move |what| ObjectError::Relocation {
             section: held.clone(),
             offset,
-            symbol: self.elf.symbol_name(symbol).unwrap_or_default().into_owned(),
+            symbol: self
+                .elf
+                .symbol_name(symbol)
+                .unwrap_or_default()
+                .into_owned(),
             what,
         };
         Ok((symbol, flaw))
@@ -143,7 +174,9 @@ impl Linker<'_, '_> {
 
     /// The last function that begins at or before `at` and holds it.
     fn function_around(&self, code: CodeIdx, at: InsnIdx) -> Option<&Function> {
-        let after = self.functions.partition_point(|function| (function.code, function.start) <= (code, at));
+        let after = self
+            .functions
+            .partition_point(|function| (function.code, function.start) <= (code, at));
         let function = self.functions.get(after.checked_sub(1)?)?;
         (function.code == code && at.0 - function.start.0 < function.count).then_some(function)
     }
@@ -155,7 +188,11 @@ impl Linker<'_, '_> {
         if !is_extern {
             return Ok(None);
         }
-        self.externs.get(&symbol.index).copied().map(Some).ok_or(RelocFlaw::NotExtern)
+        self.externs
+            .get(&symbol.index)
+            .copied()
+            .map(Some)
+            .ok_or(RelocFlaw::NotExtern)
     }
 
     fn call_target(&self, symbol: &Symbol, insn: RawInsn) -> Result<Target, RelocFlaw> {
@@ -192,29 +229,56 @@ impl Linker<'_, '_> {
             if bytes % INSN_BYTES as i128 != 0 {
                 return Err(RelocFlaw::NotFunction);
             }
-            return self.function_at(section, bytes / INSN_BYTES as i128).map(Target::FunctionAddress);
+            return self
+                .function_at(section, bytes / INSN_BYTES as i128)
+                .map(Target::FunctionAddress);
         }
         if Some(section) == self.maps_section {
-            let map = self.maps.defined.get(&symbol.value).copied().ok_or(RelocFlaw::NotMap)?;
+            let map = self
+                .maps
+                .defined
+                .get(&symbol.value)
+                .copied()
+                .ok_or(RelocFlaw::NotMap)?;
             return Ok(Target::Map(map));
         }
-        let map = self.maps.data.get(&section).copied().ok_or(RelocFlaw::BadSection)?;
+        let map = self
+            .maps
+            .data
+            .get(&section)
+            .copied()
+            .ok_or(RelocFlaw::BadSection)?;
         let start = u32::try_from(symbol.value).map_err(|_| RelocFlaw::BadSection)?;
-        Ok(Target::Data { map, offset: start.wrapping_add(insn.imm.cast_unsigned()) })
+        Ok(Target::Data {
+            map,
+            offset: start.wrapping_add(insn.imm.cast_unsigned()),
+        })
     }
 
     fn function_at(&self, section: SecIdx, slot: i128) -> Result<FunctionIdx, RelocFlaw> {
-        let at = u32::try_from(slot).map(InsnIdx).map_err(|_| RelocFlaw::NotFunction)?;
+        let at = u32::try_from(slot)
+            .map(InsnIdx)
+            .map_err(|_| RelocFlaw::NotFunction)?;
         let code = self.code_at.get(&section).ok_or(RelocFlaw::NotFunction)?;
-        self.starts.get(&(*code, at)).copied().ok_or(RelocFlaw::NotFunction)
+        self.starts
+            .get(&(*code, at))
+            .copied()
+            .ok_or(RelocFlaw::NotFunction)
     }
 
     /// Adds the calls that have no relocation because caller and callee share a section.
-    fn local_calls(&self, index: CodeIdx, section: &mut crate::model::CodeSection) -> Result<(), ObjectError> {
+    fn local_calls(
+        &self,
+        index: CodeIdx,
+        section: &mut crate::model::CodeSection,
+    ) -> Result<(), ObjectError> {
         let known: HashSet<InsnIdx> = section.relocs.iter().map(|reloc| reloc.at).collect();
         let mut calls = Vec::new();
         let mut wide = false;
-        for (at, slot) in (0u32..).map(InsnIdx).zip(section.insns.chunks_exact(INSN_BYTES)) {
+        for (at, slot) in (0u32..)
+            .map(InsnIdx)
+            .zip(section.insns.chunks_exact(INSN_BYTES))
+        {
             // The second slot of a wide load is data, whatever its first byte says.
             if std::mem::take(&mut wide) {
                 continue;
@@ -225,12 +289,20 @@ impl Linker<'_, '_> {
             if !is_call || known.contains(&at) || self.function_around(index, at).is_none() {
                 continue;
             }
-            let to = u32::try_from(at.offset(i64::from(insn.imm) + 1)).ok().map(InsnIdx);
+            let to = u32::try_from(at.offset(i64::from(insn.imm) + 1))
+                .ok()
+                .map(InsnIdx);
             let function = to.and_then(|to| self.starts.get(&(index, to)));
             let Some(&function) = function else {
-                return Err(ObjectError::Call { section: section.name.clone(), at: at.0 });
+                return Err(ObjectError::Call {
+                    section: section.name.clone(),
+                    at: at.0,
+                });
             };
-            calls.push(Reloc { at, target: Target::Call(function) });
+            calls.push(Reloc {
+                at,
+                target: Target::Call(function),
+            });
         }
         section.relocs.extend(calls);
         section.relocs.sort_by_key(|reloc| reloc.at);
@@ -249,7 +321,9 @@ impl Linker<'_, '_> {
             if relocation.kind != R_BPF_64_64 && relocation.kind != R_BPF_64_ABS64 {
                 return Err(flaw(RelocFlaw::Kind(relocation.kind)));
             }
-            let values = self.values_around(relocation.offset).ok_or_else(|| flaw(RelocFlaw::Slot))?;
+            let values = self
+                .values_around(relocation.offset)
+                .ok_or_else(|| flaw(RelocFlaw::Slot))?;
             let from_first = relocation.offset.checked_sub(values.first_slot);
             let index = from_first
                 .filter(|bytes| bytes.is_multiple_of(SLOT_BYTES))
@@ -263,20 +337,31 @@ impl Linker<'_, '_> {
 
     /// Definitions are in order of place, because the variables of `.maps` are sorted.
     fn values_around(&self, offset: u64) -> Option<&Values> {
-        let after = self.maps.values.partition_point(|values| values.start <= offset);
-        self.maps.values.get(after.checked_sub(1)?).filter(|values| offset < values.end)
+        let after = self
+            .maps
+            .values
+            .partition_point(|values| values.start <= offset);
+        self.maps
+            .values
+            .get(after.checked_sub(1)?)
+            .filter(|values| offset < values.end)
     }
 
     fn slot_target(&self, values: &Values, symbol: &Symbol) -> Result<SlotTarget, RelocFlaw> {
-        let Place::Section(section) = symbol.place else { return Err(RelocFlaw::BadSection) };
+        let Place::Section(section) = symbol.place else {
+            return Err(RelocFlaw::BadSection);
+        };
         if self.maps.list[values.map.index()].inner.is_some() {
-            let map = (Some(section) == self.maps_section).then(|| self.maps.defined.get(&symbol.value)).flatten();
+            let map = (Some(section) == self.maps_section)
+                .then(|| self.maps.defined.get(&symbol.value))
+                .flatten();
             return map.copied().map(SlotTarget::Map).ok_or(RelocFlaw::NotMap);
         }
         if !symbol.value.is_multiple_of(INSN_BYTES as u64) {
             return Err(RelocFlaw::NotFunction);
         }
-        self.function_at(section, i128::from(symbol.value / INSN_BYTES as u64)).map(SlotTarget::Program)
+        self.function_at(section, i128::from(symbol.value / INSN_BYTES as u64))
+            .map(SlotTarget::Program)
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a program's section name says about it: libbpf's `SEC()` conventions as rows.
 //!
 //! Facts from the documentation "Program Types and ELF Sections" of the kernel (`Documentation/bpf/libbpf`), checked
-//! against bpftool 7.5. The first row that matches wins. A name with `+` in that table takes anything behind a slash
+//! against what bpftool 7.5 gives Linux 6.18 for each row (libbpf chooses the attach type of `usdt` by what the kernel
+//! has). The first row that matches wins. A name with `+` in that table takes anything behind a slash
 //! (`kprobe/vfs_read`); the others match exactly.
 
 use skep_uapi::{AttachType, ProgType};
@@ -51,9 +52,9 @@ impl SectionDef {
     pub fn find(section: &str) -> Option<&'static Self> {
         SECTION_DEFS.iter().find(|row| match row.matching {
             Match::Exact => section == row.name,
-            Match::Prefix => {
-                section.strip_prefix(row.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            }
+            Match::Prefix => section
+                .strip_prefix(row.name)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
         })
     }
 }
@@ -92,8 +93,8 @@ pub const SECTION_DEFS: &[SectionDef] = rows! {
     "uretprobe.multi.s" Prefix KPROBE TRACE_UPROBE_MULTI Sleepable;
     "ksyscall" Prefix KPROBE NO Nothing;
     "kretsyscall" Prefix KPROBE NO Nothing;
-    "usdt" Prefix KPROBE NO Nothing;
-    "usdt.s" Prefix KPROBE NO Sleepable;
+    "usdt" Prefix KPROBE TRACE_UPROBE_MULTI Nothing;
+    "usdt.s" Prefix KPROBE TRACE_UPROBE_MULTI Sleepable;
     "tc/ingress" Exact SCHED_CLS TCX_INGRESS Nothing;
     "tc/egress" Exact SCHED_CLS TCX_EGRESS Nothing;
     "tcx/ingress" Exact SCHED_CLS TCX_INGRESS Nothing;

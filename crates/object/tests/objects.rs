@@ -34,14 +34,31 @@ fn objects_parse_to_their_texts() {
 
 fn render(object: &Object) -> String {
     let mut out = String::new();
-    writeln!(out, "license {:?} version {:x?}", object.license(), object.version()).unwrap();
+    writeln!(
+        out,
+        "license {:?} version {:x?}",
+        object.license(),
+        object.version()
+    )
+    .unwrap();
     for function in object.functions() {
         let section = object.section_of(function);
         let (name, role) = (function.name(), function.role());
-        writeln!(out, "{role:?} {name} in {} at {}, {} slots", section.name(), function.start(), function.insn_count())
-            .unwrap();
+        writeln!(
+            out,
+            "{role:?} {name} in {} at {}, {} slots",
+            section.name(),
+            function.start(),
+            function.insn_count()
+        )
+        .unwrap();
         if let Some(def) = object.section_def(function) {
-            writeln!(out, "  {} {} {:?}", def.prog_type, def.attach_type, def.needs).unwrap();
+            writeln!(
+                out,
+                "  {} {} {:?}",
+                def.prog_type, def.attach_type, def.needs
+            )
+            .unwrap();
         }
         for reloc in object.relocs(function) {
             writeln!(out, "  {}: {}", reloc.at, target(object, reloc.target)).unwrap();
@@ -51,13 +68,26 @@ fn render(object: &Object) -> String {
         render_map(&mut out, object, map);
     }
     for external in object.externs() {
-        writeln!(out, "extern {} {:?} {:?}", external.name(), external.strength(), external.kind()).unwrap();
+        writeln!(
+            out,
+            "extern {} {:?} {:?}",
+            external.name(),
+            external.strength(),
+            external.kind()
+        )
+        .unwrap();
     }
     for note in object.notes() {
         writeln!(out, "note: {note}").unwrap();
     }
     if let Some(btf) = object.btf() {
-        writeln!(out, "BTF {} types, {} bytes", btf.types().len(), btf.to_bytes().len()).unwrap();
+        writeln!(
+            out,
+            "BTF {} types, {} bytes",
+            btf.types().len(),
+            btf.to_bytes().len()
+        )
+        .unwrap();
         if let Err(error) = btf.check() {
             writeln!(out, "  refused: {error}").unwrap();
         }
@@ -70,7 +100,9 @@ fn target(object: &Object, target: Target) -> String {
         Target::Map(map) => format!("map {}", object.map(map).name()),
         Target::Data { map, offset } => format!("{}+{offset}", object.map(map).name()),
         Target::Call(function) => format!("call {}", object.function(function).name()),
-        Target::FunctionAddress(function) => format!("address of {}", object.function(function).name()),
+        Target::FunctionAddress(function) => {
+            format!("address of {}", object.function(function).name())
+        }
         Target::Extern(index) => format!("extern {}", object.external(index).name()),
         Target::ExternCall(index) => format!("call extern {}", object.external(index).name()),
     }
