@@ -16,6 +16,9 @@ use std::collections::HashMap;
 
 /// Bytes of a slot.
 const SLOT: usize = RawInsn::SIZE;
+/// The same, for offsets in records.
+const SLOT_32: u32 = 8;
+const _: () = assert!(SLOT == 8);
 /// Source of a wide load: the map with this handle.
 const PSEUDO_MAP: u8 = 1;
 /// Source of a wide load: an address in the value of the map with this handle.
@@ -167,7 +170,7 @@ impl<'o> Assembler<'_, 'o> {
         Err(LoadError::NeedsTargetBtf {
             program: self.program.name.clone(),
             function: function.name().to_owned(),
-            at: moved(relo.insn_off, function, 0) / SLOT as u32,
+            at: moved(relo.insn_off, function, 0) / SLOT_32,
             ty: btf.name(relo.type_id).to_owned(),
             access: access(btf, relo),
         })
@@ -250,7 +253,7 @@ impl<'o> Assembler<'_, 'o> {
 
 /// Byte offset of a record in the program; `insn_off` counts from the section's start.
 fn moved(insn_off: u32, function: &Function, base: u32) -> u32 {
-    let slot = SLOT as u32;
+    let slot = SLOT_32;
     insn_off
         .wrapping_sub(function.start().0.wrapping_mul(slot))
         .wrapping_add(base.wrapping_mul(slot))
@@ -258,7 +261,7 @@ fn moved(insn_off: u32, function: &Function, base: u32) -> u32 {
 
 /// The records of one function. Compilers sort them; of unsorted ones some are lost, and the kernel refuses the rest.
 fn within<'r, T>(records: &'r [T], function: &Function, insn_off: impl Fn(&T) -> u32) -> &'r [T] {
-    let bytes = |slots: u32| u64::from(slots) * SLOT as u64;
+    let bytes = |slots: u32| u64::from(slots) * u64::from(SLOT_32);
     let start = bytes(function.start().0);
     let end = start + bytes(function.insn_count());
     let from = records.partition_point(|record| u64::from(insn_off(record)) < start);

@@ -12,7 +12,8 @@ use crate::fixup;
 use crate::limits::{LICENSE_BYTES_MAX, ZERO_BYTES_MAX};
 use crate::maps;
 use crate::model::{
-    CodeIdx, CodeSection, Contents, DataKind, Function, INSN_BYTES, Note, Object, Role,
+    CodeIdx, CodeSection, Contents, DataKind, Function, INSN_BYTES, INSN_BYTES_64, Note, Object,
+    Role,
 };
 use crate::relocs;
 use skep_btf::{Btf, BtfExt};
@@ -282,10 +283,10 @@ fn function(
     let (offset, size) = (symbol.value, symbol.size);
     let held = &parts.code[code.0];
     let end = offset.checked_add(size);
-    if end.is_none_or(|end| end > held.insns.len() as u64) {
+    if end.is_none_or(|end| u64::try_from(held.insns.len()).is_ok_and(|len| end > len)) {
         return Err(flaw(SymbolFlaw::OutsideSection { offset, size }));
     }
-    let bytes = INSN_BYTES as u64;
+    let bytes = INSN_BYTES_64;
     if size == 0 || !offset.is_multiple_of(bytes) || !size.is_multiple_of(bytes) {
         return Err(flaw(SymbolFlaw::PartialInstruction { offset, size }));
     }
@@ -293,7 +294,7 @@ fn function(
         return Err(flaw(SymbolFlaw::StaticProgram));
     }
     let slots = |bytes: u64| {
-        u32::try_from(bytes / INSN_BYTES as u64).expect("the section's length fits 32 bits")
+        u32::try_from(bytes / INSN_BYTES_64).expect("the section's length fits 32 bits")
     };
     let role = if Some(section) == parts.text {
         Role::Subprogram

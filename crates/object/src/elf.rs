@@ -214,7 +214,7 @@ impl<'d> Elf<'d> {
     ) -> Result<Vec<Relocation>, ObjectError> {
         let bytes = self.bytes(section)?;
         let size = size_of::<Rel64<Le>>();
-        if section.entry_size != size as u64 || !bytes.len().is_multiple_of(size) {
+        if usize::try_from(section.entry_size) != Ok(size) || !bytes.len().is_multiple_of(size) {
             return Err(section.flaw(SectionFlaw::EntrySize {
                 size: section.entry_size,
             }));
@@ -228,7 +228,7 @@ impl<'d> Elf<'d> {
             .iter()
             .map(|rel| Relocation {
                 offset: rel.r_offset(END),
-                symbol: rel.r_sym(END) as usize,
+                symbol: index_of(rel.r_sym(END)),
                 kind: rel.r_type(END).0,
             })
             .collect())
@@ -309,7 +309,7 @@ fn read_section<'d>(
         exec,
         offset: section.sh_offset(END),
         entry_size: section.sh_entsize(END),
-        applies_to: SecIdx(section.sh_info(END) as usize),
+        applies_to: SecIdx(index_of(section.sh_info(END))),
     };
     read.name = string(names, section.sh_name(END)).ok_or_else(|| {
         read.flaw(SectionFlaw::Name {
@@ -365,8 +365,8 @@ fn read_symbol(
         Place::Special(number)
     } else if number == 0 {
         Place::Undefined
-    } else if (number as usize) < sections {
-        Place::Section(SecIdx(number as usize))
+    } else if index_of(number) < sections {
+        Place::Section(SecIdx(index_of(number)))
     } else {
         let what = SymbolFlaw::NoSuchSection { section: number };
         return Err(ObjectError::Symbol {
@@ -406,8 +406,13 @@ const SHN_LORESERVE: u32 = 0xff00;
 
 /// The NUL-terminated string at `offset`, if it ends within the bound of names.
 fn string(table: &[u8], offset: u32) -> Option<&[u8]> {
-    let rest = table.get(offset as usize..)?;
+    let rest = table.get(index_of(offset)..)?;
     let rest = rest.get(..NAME_BYTES_MAX).unwrap_or(rest);
     let end = rest.iter().position(|&byte| byte == 0)?;
     rest.get(..end)
+}
+
+/// A number of the file as an index; one that no slice has if it is too large for the host.
+fn index_of(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }

@@ -398,6 +398,10 @@ impl Object {
 /// Bytes of an instruction slot.
 pub(crate) const INSN_BYTES: usize = skep_isa::RawInsn::SIZE;
 
+/// The same, for offsets and sizes of the file.
+pub(crate) const INSN_BYTES_64: u64 = 8;
+const _: () = assert!(INSN_BYTES == 8);
+
 fn slots(count: u32) -> usize {
     InsnIdx(count).index()
 }

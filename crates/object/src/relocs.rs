@@ -11,8 +11,8 @@ use crate::error::{ObjectError, RelocFlaw};
 use crate::externs::Externs;
 use crate::maps::{Maps, Values};
 use crate::model::{
-    CodeIdx, ExternIdx, Function, FunctionIdx, INSN_BYTES, MapIdx, Object, Reloc, Slot, SlotTarget,
-    Target,
+    CodeIdx, ExternIdx, Function, FunctionIdx, INSN_BYTES, INSN_BYTES_64, MapIdx, Object, Reloc,
+    Slot, SlotTarget, Target,
 };
 use skep_isa::{InsnIdx, RawInsn};
 use std::collections::{HashMap, HashSet};
@@ -114,7 +114,7 @@ impl Linker<'_, '_> {
         let mut found = Vec::with_capacity(relocations.len());
         for relocation in relocations {
             let (symbol, flaw) = self.named(section, relocation)?;
-            let bytes = INSN_BYTES as u64;
+            let bytes = INSN_BYTES_64;
             let count = insns.len() / INSN_BYTES;
             let at = u32::try_from(relocation.offset / bytes)
                 .map(InsnIdx)
@@ -208,8 +208,8 @@ impl Linker<'_, '_> {
             Place::Special(number) => return Err(RelocFlaw::Special(number)),
         };
         // A call counts from the instruction behind it, so that the symbol itself is -1.
-        let slot = i128::from(symbol.value / INSN_BYTES as u64) + i128::from(insn.imm) + 1;
-        if !symbol.value.is_multiple_of(INSN_BYTES as u64) {
+        let slot = i128::from(symbol.value / INSN_BYTES_64) + i128::from(insn.imm) + 1;
+        if !symbol.value.is_multiple_of(INSN_BYTES_64) {
             return Err(RelocFlaw::NotFunction);
         }
         self.function_at(text, slot).map(Target::Call)
@@ -226,11 +226,11 @@ impl Linker<'_, '_> {
         };
         if Some(section) == self.text {
             let bytes = i128::from(symbol.value) + i128::from(insn.imm);
-            if bytes % INSN_BYTES as i128 != 0 {
+            if bytes % i128::from(INSN_BYTES_64) != 0 {
                 return Err(RelocFlaw::NotFunction);
             }
             return self
-                .function_at(section, bytes / INSN_BYTES as i128)
+                .function_at(section, bytes / i128::from(INSN_BYTES_64))
                 .map(Target::FunctionAddress);
         }
         if Some(section) == self.maps_section {
@@ -357,10 +357,10 @@ impl Linker<'_, '_> {
                 .flatten();
             return map.copied().map(SlotTarget::Map).ok_or(RelocFlaw::NotMap);
         }
-        if !symbol.value.is_multiple_of(INSN_BYTES as u64) {
+        if !symbol.value.is_multiple_of(INSN_BYTES_64) {
             return Err(RelocFlaw::NotFunction);
         }
-        self.function_at(section, i128::from(symbol.value / INSN_BYTES as u64))
+        self.function_at(section, i128::from(symbol.value / INSN_BYTES_64))
             .map(SlotTarget::Program)
     }
 }

@@ -377,7 +377,7 @@ fn apply(bytes: &mut Vec<u8>, change: &Change) {
         }
         Change::Word(at, word, size) => {
             // Fields are aligned, so aligned words hit them.
-            let at = at % bytes.len() & !(size - 1);
+            let at = (at % bytes.len()) & !(size - 1);
             let end = (at + size).min(bytes.len());
             let new = word.to_le_bytes();
             bytes[at..end].copy_from_slice(&new[..end - at]);
