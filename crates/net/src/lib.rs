@@ -19,5 +19,5 @@ pub use files::VerdictFiles;
 pub use list::ListPort;
 pub use pcap::PcapPort;
 pub use port::{Frame, Port};
-pub use set::{Handled, PortSet};
+pub use set::{Handled, PortSet, Runs};
 pub use verdict::{Counts, Verdict};

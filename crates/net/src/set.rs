@@ -21,6 +21,15 @@ struct Place {
     attached: Option<(Arc<Prog>, AttachMode)>,
 }
 
+/// How each frame is run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Runs {
+    /// Engine.
+    pub engine: Engine,
+    /// Runs of each frame, which keeps what the program did to it; the last one's verdict counts.
+    pub repeat: u32,
+}
+
 /// What became of one frame.
 #[derive(Debug)]
 pub struct Handled {
@@ -32,6 +41,8 @@ pub struct Handled {
     pub bytes_in: usize,
     /// Bytes of the frame as the program left it.
     pub bytes_out: usize,
+    /// Nanoseconds of all its runs.
+    pub elapsed_ns: u64,
     /// Why the run failed, if it did.
     pub failure: Option<RunError>,
 }
@@ -64,11 +75,11 @@ impl PortSet {
         &self,
         ifindex: u32,
         connection: &Connection,
-        engine: Engine,
+        runs: Runs,
         mut each: impl FnMut(&Handled),
     ) -> Result<Counts, PortError> {
         let (mut port, prog) = self.take(ifindex)?;
-        let result = pump(&mut *port, ifindex, &prog, connection, engine, &mut each);
+        let result = pump(&mut *port, ifindex, &prog, connection, runs, &mut each);
         let finished = port.finish();
         if let Some(place) = self.lock().get_mut(&ifindex) {
             place.port = Some(port);
@@ -98,7 +109,7 @@ fn pump(
     ifindex: u32,
     prog: &Prog,
     connection: &Connection,
-    engine: Engine,
+    runs: Runs,
     each: &mut impl FnMut(&Handled),
 ) -> Result<Counts, PortError> {
     let mut counts = Counts::default();
@@ -113,8 +124,12 @@ fn pump(
             what: "no memory for a packet",
         };
         let packet = Packet::new(&frame.bytes, &spec).ok_or(no_memory)?;
-        let (verdict, failure) = match connection.run_packet(prog, &packet, engine, 1) {
-            Ok(outcome) => (Verdict::from_retval(low(outcome.retval)), None),
+        let mut elapsed_ns = 0;
+        let (verdict, failure) = match connection.run_packet(prog, &packet, runs.engine, runs.repeat) {
+            Ok(outcome) => {
+                elapsed_ns = outcome.elapsed_ns;
+                (Verdict::from_retval(low(outcome.retval)), None)
+            }
             Err(error) => (Verdict::Aborted, Some(error)),
         };
         counts.add(verdict);
