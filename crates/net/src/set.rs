@@ -125,13 +125,14 @@ fn pump(
         };
         let packet = Packet::new(&frame.bytes, &spec).ok_or(no_memory)?;
         let mut elapsed_ns = 0;
-        let (verdict, failure) = match connection.run_packet(prog, &packet, runs.engine, runs.repeat) {
-            Ok(outcome) => {
-                elapsed_ns = outcome.elapsed_ns;
-                (Verdict::from_retval(low(outcome.retval)), None)
-            }
-            Err(error) => (Verdict::Aborted, Some(error)),
-        };
+        let (verdict, failure) =
+            match connection.run_packet(prog, &packet, runs.engine, runs.repeat) {
+                Ok(outcome) => {
+                    elapsed_ns = outcome.elapsed_ns;
+                    (Verdict::from_retval(low(outcome.retval)), None)
+                }
+                Err(error) => (Verdict::Aborted, Some(error)),
+            };
         counts.add(verdict);
         let bytes = packet.bytes().split_off(packet.meta_bytes());
         let (bytes_in, bytes_out) = (frame.bytes.len(), bytes.len());
@@ -140,6 +141,7 @@ fn pump(
             verdict,
             bytes_in,
             bytes_out,
+            elapsed_ns,
             failure,
         });
         port.carry_out(verdict, Frame { bytes, ..frame })?;
