@@ -32,6 +32,7 @@ use path::Path;
 use program::Checked;
 use skep_contracts::{ProgTypeRow, prog_type};
 use skep_isa::Program;
+use skep_uapi::BPF_F_SLEEPABLE;
 use state::SubprogIdx;
 use std::time::Instant;
 
@@ -64,6 +65,9 @@ fn verify_with(
     stats: &mut Stats,
 ) -> Result<Verified, Reject> {
     let row = supported(env)?;
+    if env.prog_flags & BPF_F_SLEEPABLE != 0 {
+        return Err(Reject::Sleepable {});
+    }
     let checked = program::check(program, env)?;
     let start = checked.extent(SubprogIdx(0)).start;
     log.start(&checked);

@@ -119,6 +119,8 @@ rejects! {
     LineInfoString { index: usize } EINVAL "Invalid line_info[{index}].line_off or .file_name_off";
     /// A function without a line record at its start.
     LineInfoMissing { subprog: usize } EINVAL "missing bpf_line_info for func#{subprog}";
+    /// A program that may sleep, of a type that may not.
+    Sleepable {} EINVAL "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable";
     /// Something that Linux may accept and skep cannot check yet.
     Unsupported { what: String } EOPNOTSUPP "{what} is not supported by skep yet";
 

@@ -2,11 +2,11 @@
 
 use crate::call::arg::Args;
 use crate::log::trace::helper_name;
-use crate::path::Path;
+use crate::path::{Fork, Path};
 use crate::reject::{Dir, Reject};
 use crate::state::{MapIdx, Reg};
 use skep_contracts::{HelperProto, PacketEffect, helper, helper_not_yet, map_type_rule};
-use skep_isa::Reg as R;
+use skep_isa::{InsnIdx, Reg as R};
 use skep_uapi::{BPF_F_RDONLY_PROG, HelperId};
 
 /// Helpers beyond which Linux knows none.
@@ -22,6 +22,9 @@ impl Path<'_> {
         }
         self.check_map_use(row, args.map)?;
         self.check_special(&args)?;
+        if row.id == HelperId::TAIL_CALL {
+            self.tail_call_succeeds();
+        }
         let ret = self.returned(&args)?;
         for write in std::mem::take(&mut args.writes) {
             self.helper_stack(write.frame, write.extent, Dir::Write);
@@ -36,6 +39,21 @@ impl Path<'_> {
             self.forget_packet();
         }
         Ok(())
+    }
+
+    /// A tail call that succeeds in a called function returns to that function's caller, whatever the other program did
+    /// to the packet. (In the main function it does not come back.) The path at hand goes on where it fails.
+    fn tail_call_succeeds(&mut self) {
+        let mut state = self.state.clone();
+        let Some(callee) = state.pop() else {
+            return;
+        };
+        let here = std::mem::replace(&mut self.state, state);
+        self.state.set(R::R0, Reg::unknown());
+        self.forget_packet();
+        let state = std::mem::replace(&mut self.state, here);
+        let at = InsnIdx(callee.call_site.0 + 1);
+        self.forks.push(Fork { state, at });
     }
 
     fn helper_row(&self, id: i32) -> Result<&'static HelperProto, Reject> {

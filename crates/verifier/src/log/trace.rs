@@ -156,7 +156,6 @@ impl Path<'_> {
             self.render_top(Scratched::ALL)
         );
         self.log.write(format_args!("{text}"));
-        self.trace.scratched = Scratched::ALL;
     }
 
     /// What changed: behind the last instruction if nothing was printed since, else on a line of its own.
@@ -232,7 +231,7 @@ impl Path<'_> {
             self.render_top(Scratched::ALL)
         );
         self.log.write(format_args!("{text}"));
-        self.trace.scratched = Scratched::ALL;
+        self.trace.scratched = Scratched::default();
         self.trace.arrived = true;
     }
 

@@ -109,9 +109,11 @@ fn never_null(op: JmpOp, pointer: &Reg, number: &Reg) -> Option<bool> {
         return None;
     }
     let never = match pointer.kind {
-        Kind::MapPtr(_) | Kind::MapValue(_) | Kind::Stack(_) | Kind::Func(_) | Kind::Ctx => true,
+        Kind::MapPtr(_) | Kind::MapValue(_) | Kind::Func(_) => true,
         Kind::Uninit
         | Kind::Scalar
+        | Kind::Ctx
+        | Kind::Stack(_)
         | Kind::MapValueOrNull(_)
         | Kind::Packet
         | Kind::PacketMeta
