@@ -40,6 +40,8 @@ pub(crate) struct Path<'a> {
     pub(crate) forks: Vec<Fork>,
     /// Slots that the current instruction overwrites for certain, by frame.
     pub(crate) overwritten: [Slots; 8],
+    /// Whether the current instruction accessed a stack slot at a known place.
+    pub(crate) stack_touched: bool,
     /// Whether the function being verified by itself is not the main one.
     pub(crate) global: Option<crate::state::SubprogIdx>,
     ids: u32,
@@ -67,6 +69,7 @@ impl<'a> Path<'a> {
             stack_bytes: vec![0; checked.subprogs.len()],
             forks: Vec::new(),
             overwritten: [0; 8],
+            stack_touched: false,
             global: None,
             ids: 0,
         }

@@ -39,17 +39,23 @@ pub(crate) enum Verdict {
 pub(crate) struct Pace {
     insns: u32,
     jumps: u32,
-    /// Jumps on this path since it stored a state.
-    history: u32,
+    /// Instructions since then that Linux keeps a history of, to track precision: where it comes from, the stack.
+    pub(crate) history: u32,
 }
 
 impl Pace {
-    pub(crate) fn insn(&mut self, is_jump: bool) {
+    /// The walk arrives at an instruction, whether or not it goes on from there.
+    pub(crate) fn arrive(&mut self) {
         self.insns += 1;
-        self.jumps += u32::from(is_jump);
     }
 
-    pub(crate) fn jump_point(&mut self) {
+    /// A jump, call or exit is carried out.
+    pub(crate) fn jump(&mut self) {
+        self.jumps += 1;
+    }
+
+    /// An instruction that was jumped to or that accessed the stack.
+    pub(crate) fn note(&mut self) {
         self.history += 1;
     }
 
@@ -75,7 +81,6 @@ impl Explorer<'_, '_> {
             clear_single_ids(&mut self.path.state);
         }
         let listed: Vec<StoredIdx> = self.visited.at(at).to_vec();
-        self.visited.note_length(listed.len());
         for index in listed.iter().rev().copied() {
             if self.visited.get(index).open > 0 {
                 match self.meet_ancestor(index, &mut ids)? {
@@ -96,6 +101,7 @@ impl Explorer<'_, '_> {
             }
             self.missed(index, store, MISSES_PER_HIT);
         }
+        self.visited.note_length(listed.len());
         if store {
             self.store();
         }
