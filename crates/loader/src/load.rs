@@ -138,6 +138,14 @@ fn display_name(plan: &Plan<'_>, planned: &PlannedMap) -> String {
 }
 
 impl Loaded {
+    /// The first program, which is what `bpftool prog load` pins.
+    ///
+    /// # Errors
+    /// [`LoadError::NoPrograms`]. An object of maps alone loads, as for libbpf, but has nothing to pin or run.
+    pub fn first_program(&self) -> Result<&LoadedProgram, LoadError> {
+        self.programs.first().ok_or(LoadError::NoPrograms)
+    }
+
     /// Pins all maps in a directory, under their names with dots replaced, as `bpftool … pinmaps` does.
     ///
     /// # Errors

@@ -329,7 +329,7 @@ fn is_family(name: &str, family: &str) -> bool {
 }
 
 /// Sections whose loading needs what is not there yet.
-fn unsupported(name: &str) -> Option<&'static str> {
+pub(crate) fn unsupported(name: &str) -> Option<&'static str> {
     match name {
         ".struct_ops" | ".struct_ops.link" => Some("struct_ops maps"),
         ".addr_space.1" => Some("arena variables"),

@@ -320,6 +320,9 @@ pub enum RelocFlaw {
     /// A symbol in a section that is neither maps nor data nor code.
     #[error("section of the symbol holds neither maps nor data nor functions")]
     BadSection,
+    /// A symbol of a section that is not loaded yet.
+    #[error("{0} are not supported yet")]
+    Unsupported(&'static str),
     /// An undefined symbol that is not an extern variable or function.
     #[error("undefined symbol is not an extern")]
     NotExtern,

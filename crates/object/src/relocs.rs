@@ -5,7 +5,7 @@
 //! one here, so that a loader finds every reference in one list. Relocations outside of all functions are passed over,
 //! as libbpf does (a static linker leaves them for overridden weak functions).
 
-use crate::collect::Parts;
+use crate::collect::{Parts, unsupported};
 use crate::elf::{Binding, Elf, Place, Relocation, SecIdx, Section, Symbol, SymbolKind};
 use crate::error::{ObjectError, RelocFlaw};
 use crate::externs::Externs;
@@ -242,17 +242,22 @@ impl Linker<'_, '_> {
                 .ok_or(RelocFlaw::NotMap)?;
             return Ok(Target::Map(map));
         }
-        let map = self
-            .maps
-            .data
-            .get(&section)
-            .copied()
-            .ok_or(RelocFlaw::BadSection)?;
+        let map = self.maps.data.get(&section).copied();
+        let map = map.ok_or_else(|| self.bad_section(section))?;
         let start = u32::try_from(symbol.value).map_err(|_| RelocFlaw::BadSection)?;
         Ok(Target::Data {
             map,
             offset: start.wrapping_add(insn.imm.cast_unsigned()),
         })
+    }
+
+    /// Why a symbol's section cannot be referred to.
+    fn bad_section(&self, section: SecIdx) -> RelocFlaw {
+        let name = self.elf.section(section).map(Section::name);
+        match name.as_deref().and_then(unsupported) {
+            Some(what) => RelocFlaw::Unsupported(what),
+            None => RelocFlaw::BadSection,
+        }
     }
 
     fn function_at(&self, section: SecIdx, slot: i128) -> Result<FunctionIdx, RelocFlaw> {
