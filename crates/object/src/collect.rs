@@ -194,7 +194,10 @@ impl<'d> Parts<'d> {
 
     /// BTF and BTF.ext. Broken ones are dropped, unless map definitions are in them.
     fn types(&mut self) -> Result<(Option<Btf>, Option<BtfExt>), ObjectError> {
-        let btf = match self.btf.map(Btf::parse) {
+        let btf = match self
+            .btf
+            .map(|bytes| Btf::parse(bytes).and_then(fixup::with_short_names))
+        {
             Some(Ok(btf)) => btf,
             Some(Err(source)) if self.maps.is_some() => {
                 return Err(ObjectError::Btf {

@@ -102,11 +102,11 @@ pub(crate) fn link(
     })
 }
 
-impl Linker<'_, '_> {
+impl<'a, 'd> Linker<'a, 'd> {
     /// Types the relocations of one code section.
     fn code(
         &self,
-        section: &Section<'_>,
+        section: &Section<'d>,
         code: CodeIdx,
         insns: &[u8],
         relocations: &[Relocation],
@@ -146,21 +146,27 @@ impl Linker<'_, '_> {
     /// The symbol of a relocation, and how to report what is wrong with it.
     fn named<'s>(
         &'s self,
-        section: &Section<'_>,
+        section: &'s Section<'d>,
         relocation: &Relocation,
-    ) -> Result<(&'s Symbol, impl Fn(RelocFlaw) -> ObjectError + use<'s>), ObjectError> {
-        let (offset, held) = (relocation.offset, section.name().into_owned());
+    ) -> Result<
+        (
+            &'s Symbol,
+            impl Fn(RelocFlaw) -> ObjectError + use<'s, 'a, 'd>,
+        ),
+        ObjectError,
+    > {
+        let offset = relocation.offset;
         let Some(symbol) = self.elf.symbols.get(relocation.symbol) else {
             let what = RelocFlaw::NoSymbol(relocation.symbol);
             return Err(ObjectError::Relocation {
-                section: held,
+                section: section.name().into_owned(),
                 offset,
                 symbol: String::new(),
                 what,
             });
         };
         let flaw = move |what| ObjectError::Relocation {
-            section: held.clone(),
+            section: section.name().into_owned(),
             offset,
             symbol: self
                 .elf
@@ -317,7 +323,7 @@ impl Linker<'_, '_> {
     /// Initial values of maps of maps and of programs.
     fn values(
         &self,
-        section: &Section<'_>,
+        section: &Section<'d>,
         relocations: &[Relocation],
         slots: &mut Vec<(MapIdx, Slot)>,
     ) -> Result<(), ObjectError> {
