@@ -4,6 +4,20 @@ use skep_btf::*;
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let data = std::fs::read(&args[2]).unwrap();
+    if args[1] == "mut" {
+        let (mut at, mut n, mut ok, mut both) = (0, 0, 0, 0);
+        while at < data.len() {
+            let w = |o: usize| u32::from_le_bytes(data[o..o + 4].try_into().unwrap());
+            let (len, err) = (w(at) as usize, w(at + 4));
+            let blob = &data[at + 8..at + 8 + len];
+            at += 8 + len; n += 1;
+            let ours = Btf::parse_for_load(blob);
+            if err == 0 { both += 1; }
+            if ours.is_ok() == (err == 0) { ok += 1 } else { println!("{n} kernel {err} ours {:?}", ours.map(|_| ())); std::fs::write(format!("/tmp/btfw/m{n}.btf"), blob).unwrap(); }
+        }
+        println!("{ok} of {n} agree, {both} accepted by the kernel");
+        return;
+    }
     let btf = Btf::parse(&data).unwrap();
     assert!(btf.to_bytes() == data, "round trip");
     let order = if args[1] == "cu" { dump::c::Order::ById } else { dump::c::Order::Sorted };

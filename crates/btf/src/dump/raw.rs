@@ -1,8 +1,8 @@
 //! `bpftool btf dump … format raw`: one record per type, as text and as JSON.
 //!
-//! A [`Record`] is built once per type; both renderings only print it. The text differs from the JSON in four places,
-//! each marked by a [`Cell`] of its own: quoted names, 64-bit suffixes, the comma of variables and the annotation of
-//! section variables.
+//! A [`Record`] is built once per type; both renderings only print it. The text differs from the JSON in five places,
+//! most of them [`Cell`]s of their own: quoted names, 64-bit suffixes, unsigned enumerators, the comma of variables
+//! and the annotation of section variables.
 
 use crate::btf::Btf;
 use crate::types::{Composite, FwdKind, IntEncoding, Kind, Linkage, MemberForm, Signedness, StrOff, Type};
@@ -33,6 +33,8 @@ pub fn raw_json(btf: &Btf) -> Value {
 enum Cell {
     Text(&'static str),
     Number(i128),
+    /// An enumerator of 32 bits without sign: bpftool sign-extends it to 64 bits in JSON, and in JSON only.
+    Unsigned(u32),
     /// An enumerator of 64 bits, with its suffix in text.
     Wide(i128, &'static str),
     Name(String),
@@ -92,10 +94,10 @@ fn contents(btf: &Btf, kind: &Kind) -> (Row, Option<(&'static str, Vec<Row>)>) {
         Kind::Enum(e) => {
             let values = e.values.iter().map(|(off, value)| {
                 let value = match e.sign {
-                    Signedness::Unsigned => i128::from(*value),
-                    Signedness::Signed => i128::from(value.cast_signed()),
+                    Signedness::Unsigned => Cell::Unsigned(*value),
+                    Signedness::Signed => Cell::Number(value.cast_signed().into()),
                 };
-                vec![name(*off), number("val", value)]
+                vec![name(*off), ("val", value)]
             });
             (enum_fields(e.sign, e.size, e.values.len()), Some(("values", values.collect())))
         }
@@ -211,6 +213,7 @@ fn push_row(out: &mut String, head: &str, row: &Row, separator: &str) {
         let _ = match cell {
             Cell::Text(word) => write!(out, "{key}={word}"),
             Cell::Number(value) => write!(out, "{key}={value}"),
+            Cell::Unsigned(value) => write!(out, "{key}={value}"),
             Cell::Wide(value, suffix) => write!(out, "{key}={value}{suffix}"),
             Cell::Name(name) => write!(out, "'{name}'"),
         };
@@ -229,6 +232,7 @@ fn json_row(row: Row) -> impl Iterator<Item = (String, Value)> {
         let value = match cell {
             Cell::Text(word) => word.into(),
             Cell::Number(value) | Cell::Wide(value, _) => json_number(value),
+            Cell::Unsigned(value) => i64::from(value.cast_signed()).cast_unsigned().into(),
             Cell::Name(name) => name.into(),
         };
         (key.to_owned(), value)
