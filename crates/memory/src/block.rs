@@ -1,8 +1,9 @@
 //! A zeroed allocation with a stable address.
 
+use crate::raw;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU32;
 
 /// Alignment of every block: a cache line, so that neighbouring CPUs' values do not share one.
 const ALIGN: usize = 64;
@@ -62,24 +63,9 @@ impl Block {
     /// # Panics
     /// If the range leaves the block.
     pub fn read(&self, offset: usize, out: &mut [u8]) {
-        self.check(offset, out.len());
-        let mut at = offset;
-        let (chunks, rest) = out.as_chunks_mut::<8>();
-        if at.is_multiple_of(8) {
-            for chunk in chunks {
-                *chunk = self.word(at).load(Ordering::Relaxed).to_ne_bytes();
-                at += 8;
-            }
-        } else {
-            for byte in chunks.as_flattened_mut() {
-                *byte = self.byte(at).load(Ordering::Relaxed);
-                at += 1;
-            }
-        }
-        for byte in rest {
-            *byte = self.byte(at).load(Ordering::Relaxed);
-            at += 1;
-        }
+        let addr = self.check(offset, out.len());
+        // SAFETY: `check` found the range within the allocation.
+        unsafe { raw::read(addr, out) }
     }
 
     /// Copies `bytes` to `offset`.
@@ -87,25 +73,9 @@ impl Block {
     /// # Panics
     /// If the range leaves the block.
     pub fn write(&self, offset: usize, bytes: &[u8]) {
-        self.check(offset, bytes.len());
-        let mut at = offset;
-        let (chunks, rest) = bytes.as_chunks::<8>();
-        if at.is_multiple_of(8) {
-            for chunk in chunks {
-                self.word(at)
-                    .store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
-                at += 8;
-            }
-        } else {
-            for byte in chunks.as_flattened() {
-                self.byte(at).store(*byte, Ordering::Relaxed);
-                at += 1;
-            }
-        }
-        for byte in rest {
-            self.byte(at).store(*byte, Ordering::Relaxed);
-            at += 1;
-        }
+        let addr = self.check(offset, bytes.len());
+        // SAFETY: `check` found the range within the allocation.
+        unsafe { raw::write(addr, bytes) }
     }
 
     /// Fills `len` bytes from `offset` with `value`.
@@ -113,35 +83,35 @@ impl Block {
     /// # Panics
     /// If the range leaves the block.
     pub fn fill(&self, offset: usize, len: usize, value: u8) {
+        const PIECE: usize = 256;
+        let end = offset.saturating_add(len);
         self.check(offset, len);
-        for at in offset..offset + len {
-            self.byte(at).store(value, Ordering::Relaxed);
+        for at in (offset..end).step_by(PIECE) {
+            self.write(at, &[value; PIECE][..PIECE.min(end - at)]);
         }
     }
 
-    fn check(&self, offset: usize, len: usize) {
+    /// The four bytes at `offset` as an atomic cell, for data structures within a block.
+    ///
+    /// # Panics
+    /// If they leave the block or `offset` is not a multiple of 4.
+    #[must_use]
+    pub fn cell32(&self, offset: usize) -> &AtomicU32 {
+        let addr = self.check(offset, 4);
+        assert!(addr.is_multiple_of(4), "a cell at {offset} is not aligned");
+        // SAFETY: checked and aligned by the two lines above; live as long as `self`.
+        unsafe { raw::cell32(addr) }
+    }
+
+    /// Address of byte `offset`, after checking that `len` bytes are there.
+    fn check(&self, offset: usize, len: usize) -> u64 {
         let end = offset.checked_add(len);
         assert!(
             end.is_some_and(|end| end <= self.len),
             "access of {len} bytes at {offset} in a block of {}",
             self.len
         );
-    }
-
-    fn byte(&self, at: usize) -> &AtomicU8 {
-        debug_assert!(at < self.len);
-        // SAFETY: callers passed `check`, so `at` lies within the allocation.
-        let byte = unsafe { self.start.add(at) };
-        // SAFETY: `byte` is valid for the life of `self`, and all access to it is atomic.
-        unsafe { AtomicU8::from_ptr(byte.as_ptr()) }
-    }
-
-    fn word(&self, at: usize) -> &AtomicU64 {
-        debug_assert!(at.is_multiple_of(8) && at + 8 <= self.len);
-        // SAFETY: callers passed `check`, so `at` lies within the allocation.
-        let word = unsafe { self.start.add(at) };
-        // SAFETY: `start` is 64-byte aligned and `at` a multiple of 8; the word is valid for the life of `self`.
-        unsafe { AtomicU64::from_ptr(word.cast().as_ptr()) }
+        self.addr() + offset as u64
     }
 }
 
@@ -150,5 +120,39 @@ impl Drop for Block {
         let layout = Self::layout(self.len).expect("the same call succeeded in `new`");
         // SAFETY: `start` came from `alloc_zeroed` with this very layout.
         unsafe { dealloc(self.start.as_ptr(), layout) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_what_was_written_at_any_offset() {
+        let block = Block::new_small(40);
+        assert_eq!(block.addr() % 64, 0);
+        let bytes: Vec<u8> = (1..=19).collect();
+        for offset in 0..=21 {
+            block.fill(0, 40, 0);
+            block.write(offset, &bytes);
+            let mut out = [0; 19];
+            block.read(offset, &mut out);
+            assert_eq!(out.as_slice(), bytes);
+            let mut all = [0; 40];
+            block.read(0, &mut all);
+            assert_eq!(all.iter().filter(|byte| **byte != 0).count(), 19);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "in a block of 8")]
+    fn refuses_a_range_that_leaves_it() {
+        Block::new_small(8).write(usize::MAX, &[0; 2]);
+    }
+
+    #[test]
+    fn an_empty_block_has_an_address() {
+        assert!(Block::new_small(0).is_empty());
+        assert!(Block::new(usize::MAX).is_none());
     }
 }

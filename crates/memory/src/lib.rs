@@ -7,6 +7,7 @@
 
 mod access;
 mod block;
+mod raw;
 mod shared;
 
 pub use access::{

@@ -7,6 +7,7 @@
 //! Module order (imports only downwards): `explore` → `step` → `call` → `mem` → `state` → `domain`.
 #![forbid(unsafe_code)]
 
+pub mod domain;
 mod env;
 mod log;
 mod verified;
