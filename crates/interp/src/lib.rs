@@ -19,11 +19,13 @@ use op::Ops;
 use run::Entry;
 use skep_abi::{CALL_FRAMES_MAX, STACK_BYTES_MAX};
 use skep_isa::InsnIdx;
-use skep_memory::Memory;
+use skep_memory::{Checked, Memory};
 use skep_xlate::{Unchecked, Xlated};
 
 /// Memory that refuses every access outside of what the run may touch.
 pub trait Bounded: Memory {}
+
+impl Bounded for Checked<'_> {}
 
 /// Bytes that [`Stack::new`] wants.
 #[expect(
@@ -210,5 +212,5 @@ fn enter(
             reason: TrapReason::CallDepth,
         });
     }
-    run::run(ops, memory, host, entry, start.stack, start.insns_max)
+    run::run(ops, memory, host, entry, start)
 }
