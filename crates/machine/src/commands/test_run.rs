@@ -52,9 +52,11 @@ pub(crate) fn run(connection: &Connection, run: &TestRun) -> Result<Value, Errno
     } else {
         context(&packet, &run.ctx_in, run.data_in.len(), bytes.len())
     };
-    let kept = usize::try_from(run.data_size_out)
-        .map_err(|_| Errno::EINVAL)?
-        .min(bytes.len());
+    let room = usize::try_from(run.data_size_out).map_err(|_| Errno::EINVAL)?;
+    if room > 0 && room < bytes.len() {
+        return Err(Errno::ENOSPC);
+    }
+    let kept = room.min(bytes.len());
     Ok(Value::TestRun(TestRunResult {
         retval: u32::try_from(outcome.retval & 0xffff_ffff).expect("masked to 32 bits"),
         duration_ps: outcome.elapsed_ns.saturating_mul(1000) / u64::from(run.repeat.max(1)),
