@@ -1,7 +1,12 @@
 //! Instruction shapes: what the rest of skep matches on.
+//!
+//! One variant per shape, not per opcode: operation, width and size are fields, so that a reader of programs has one
+//! arm per kind of work. The shapes can spell instructions that have no encoding (a sign-extending move from 64 bits);
+//! only [`crate::Program`] promises that all of its instructions have one.
 
-use alloc::boxed::Box;
 use core::fmt;
+
+use crate::ops::{AluOp, AtomicOp, JmpOp, Size, SwapKind, Width};
 
 /// Index of an instruction slot within a program, as the kernel counts (a wide instruction takes two).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -100,41 +105,6 @@ impl fmt::Display for Reg {
     }
 }
 
-/// Operand width of an arithmetic or jump instruction.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Width {
-    /// The low 32 bits; results are zero-extended.
-    W32,
-    /// All 64 bits.
-    W64,
-}
-
-/// Size of a memory access.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Size {
-    /// One byte.
-    B,
-    /// Two bytes.
-    H,
-    /// Four bytes.
-    W,
-    /// Eight bytes.
-    Dw,
-}
-
-impl Size {
-    /// Bytes.
-    #[must_use]
-    pub const fn bytes(self) -> u32 {
-        match self {
-            Self::B => 1,
-            Self::H => 2,
-            Self::W => 4,
-            Self::Dw => 8,
-        }
-    }
-}
-
 /// Second operand: a register or the sign-extended immediate.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Operand {
@@ -142,92 +112,6 @@ pub enum Operand {
     Reg(Reg),
     /// The immediate (source bit K), sign-extended to 64 bits for 64-bit operations.
     Imm(i32),
-}
-
-/// Binary arithmetic. `Mov`, `Neg` and byte swaps have shapes of their own.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[expect(
-    missing_docs,
-    reason = "the names are RFC 9669's; meanings stand in `ops`"
-)]
-pub enum AluOp {
-    Add,
-    Sub,
-    Mul,
-    Div,
-    Sdiv,
-    Or,
-    And,
-    Lsh,
-    Rsh,
-    Mod,
-    Smod,
-    Xor,
-    Arsh,
-}
-
-/// Conditions of conditional jumps; the names are RFC 9669's.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[expect(
-    missing_docs,
-    reason = "the names are RFC 9669's; meanings stand in `ops`"
-)]
-pub enum JmpOp {
-    Jeq,
-    Jgt,
-    Jge,
-    Jset,
-    Jne,
-    Jsgt,
-    Jsge,
-    Jlt,
-    Jle,
-    Jslt,
-    Jsle,
-}
-
-/// Atomic operations (class STX, mode ATOMIC).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum AtomicOp {
-    /// `*addr += src`; with `fetch`, src = old value.
-    Add {
-        /// Whether the old value returns in the source register.
-        fetch: bool,
-    },
-    /// `*addr |= src`.
-    Or {
-        /// Whether the old value returns in the source register.
-        fetch: bool,
-    },
-    /// `*addr &= src`.
-    And {
-        /// Whether the old value returns in the source register.
-        fetch: bool,
-    },
-    /// `*addr ^= src`.
-    Xor {
-        /// Whether the old value returns in the source register.
-        fetch: bool,
-    },
-    /// src = exchange(*addr, src).
-    Xchg,
-    /// r0 = compare-and-exchange(*addr, r0, src).
-    Cmpxchg,
-    /// dst = *(src + off), with acquire order. The *source* field is the base.
-    LoadAcquire,
-    /// *(dst + off) = src, with release order.
-    StoreRelease,
-}
-
-/// Kinds of byte swap.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum SwapKind {
-    /// To little endian and truncate (`le16` …): on a little-endian machine a truncation.
-    ToLe,
-    /// To big endian and truncate (`be16` …).
-    ToBe,
-    /// Unconditional swap (`bswap16` …, ISA v4).
-    Swap,
 }
 
 /// What the 64-bit immediate of a wide load means (its pseudo source; RFC 9669, section 5.4).
@@ -438,23 +322,4 @@ pub enum Insn {
     },
     /// Return from the function.
     Exit,
-}
-
-/// A decoded program: one entry per slot; not verified.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Program {
-    insns: Box<[Insn]>,
-}
-
-impl Program {
-    /// The slots.
-    #[must_use]
-    pub fn insns(&self) -> &[Insn] {
-        &self.insns
-    }
-
-    /// Wraps decoded slots; only `decode` and the assembler build programs.
-    pub(crate) fn from_insns(insns: Box<[Insn]>) -> Self {
-        Self { insns }
-    }
 }
