@@ -9,7 +9,6 @@ mod args;
 mod batch;
 mod btf;
 mod calls;
-mod code;
 mod connect;
 mod daemon;
 mod disasm;

@@ -37,12 +37,13 @@ pub(crate) struct Out {
     errors: Box<dyn Write>,
     format: Format,
     document: Vec<Node>,
+    streaming: bool,
 }
 
 impl Out {
     /// Writes results and errors to the given sinks.
     pub(crate) fn new(results: Box<dyn Write>, errors: Box<dyn Write>, format: Format) -> Self {
-        Self { results, errors, format, document: Vec::new() }
+        Self { results, errors, format, document: Vec::new(), streaming: false }
     }
 
     /// Whether results are JSON.
@@ -129,9 +130,16 @@ impl Out {
         }
     }
 
+    /// Begins an array that is written as it comes; nothing else may be shown in this process.
+    pub(crate) fn json_begin_stream(&mut self) -> io::Result<()> {
+        self.streaming = true;
+        write!(self.results, "[")?;
+        self.results.flush()
+    }
+
     /// Ends the output: writes the JSON document and flushes.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
-        if self.is_json() {
+        if self.is_json() && !self.streaming {
             let document = self.take_document();
             let texts: Vec<String> = document.iter().map(|node| self.layout(node)).collect();
             writeln!(self.results, "{}", texts.join(","))?;
