@@ -1,1 +1,32 @@
 //! Operating-system calls that skep needs, behind safe functions.
+//!
+//! Every function here is safe to call with any argument: what memory the kernel reads or writes is decided by slices
+//! and by buffers that this crate allocates, never by numbers that a caller passes. Errors are [`std::io::Error`]
+//! with the kernel's number in `raw_os_error`. This crate knows no BPF semantics: [`bpf`] speaks the bpf(2) layouts
+//! in plain integers and leaves their meaning to its callers. Linux is the only system yet.
+
+pub mod bpf;
+pub mod clock;
+mod code_pages;
+mod host;
+mod lock;
+mod mount;
+mod namespace;
+mod process;
+mod random;
+mod signal;
+mod socket;
+mod wait;
+
+pub use code_pages::{CodePages, CodePagesMut, NEAR_BYTES_MAX, Placement};
+pub use host::{page_bytes, possible_cpus};
+pub use lock::LockFile;
+pub use mount::{
+    BPF_FS, DEBUG_FS, Mount, TRACE_FS, mount_pseudo, mounts, private_mount_namespace, unmount,
+};
+pub use namespace::{Namespace, namespace_inode};
+pub use process::{Detached, LogTarget, comm, effective_uid, pid, spawn_detached};
+pub use random::fill_random;
+pub use signal::TerminationSignals;
+pub use socket::{Peer, bind_private, connect_within, peer};
+pub use wait::{Readiness, open_nonblocking, wait_readable};

@@ -1,0 +1,129 @@
+//! The process itself, and starting one that outlives it.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// Number of the calling process.
+#[must_use]
+pub fn pid() -> u32 {
+    std::process::id()
+}
+
+/// Name of the calling thread (at most 15 bytes), as the trace pipe prints it. `?` if it cannot be read.
+#[must_use]
+pub fn comm() -> String {
+    rustix::thread::name().map_or_else(
+        |_| "?".to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    )
+}
+
+/// Effective user id of the process.
+#[must_use]
+pub fn effective_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// Where a detached process writes its output and errors.
+#[derive(Debug)]
+pub enum LogTarget {
+    /// Nowhere (`/dev/null`).
+    Null,
+    /// To the end of this file.
+    File(File),
+}
+
+/// A process in a session of its own, which closing the terminal does not end.
+#[derive(Debug)]
+pub struct Detached {
+    child: Child,
+}
+
+impl Detached {
+    /// Number of the process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended, if it has; a parent that waits for a daemon's socket asks this to give up early.
+    ///
+    /// # Errors
+    /// Those of `waitpid(2)`.
+    pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+}
+
+/// Starts `program` in a session and working directory (`/`) of its own, standard input from `/dev/null`.
+///
+/// One fork suffices: the parent is a command that ends soon, after which init adopts the process. Descriptors other
+/// than the standard ones do not pass, because Rust opens all with `O_CLOEXEC`.
+///
+/// # Errors
+/// If the log's descriptor cannot be duplicated or the program cannot be started.
+pub fn spawn_detached<S: AsRef<OsStr>>(
+    program: &Path,
+    args: &[S],
+    log: LogTarget,
+) -> io::Result<Detached> {
+    let (stdout, stderr) = match log {
+        LogTarget::Null => (Stdio::null(), Stdio::null()),
+        LogTarget::File(file) => (Stdio::from(file.try_clone()?), Stdio::from(file)),
+    };
+    let mut command = Command::new(program);
+    command
+        .args(args)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(stdout)
+        .stderr(stderr);
+    let new_session = || {
+        rustix::process::setsid()?;
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure makes one system call, which is async-signal-safe, and touches no
+    // lock and no heap (an error converts from a number alone).
+    unsafe { command.pre_exec(new_session) };
+    Ok(Detached {
+        child: command.spawn()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn detached_process_has_its_own_session() {
+        let log = std::env::temp_dir().join(format!("skep-spawn-test-{}", pid()));
+        let file = File::create(&log).unwrap();
+        // Field 6 of stat is the session: for its leader, the pid.
+        let script = r#"read -r pid comm state ppid pgrp session rest < /proc/self/stat; echo "$$ $session""#;
+        let mut child =
+            spawn_detached(Path::new("/bin/sh"), &["-c", script], LogTarget::File(file)).unwrap();
+        let begin = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            assert!(begin.elapsed() < Duration::from_secs(20));
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let text = std::fs::read_to_string(&log).unwrap();
+        let (shell, session) = text.trim().split_once(' ').unwrap();
+        assert_eq!(shell, session);
+        assert_eq!(shell, child.pid().to_string());
+        std::fs::remove_file(&log).unwrap();
+    }
+
+    #[test]
+    fn own_identity() {
+        assert!(!comm().is_empty());
+        assert_ne!(pid(), 0);
+        let _: u32 = effective_uid();
+    }
+}
