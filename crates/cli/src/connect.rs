@@ -2,19 +2,17 @@
 
 use crate::app::Target;
 use crate::failure::{Failure, Outcome};
+use skep_linux::LinuxBpf;
 use skep_uapi::Bpf;
 
 /// Opens the implementation that the options ask for.
 pub(crate) fn open(target: Target) -> Outcome<Box<dyn Bpf>> {
     match target {
-        Target::Kernel => kernel(),
+        Target::Kernel => Ok(Box::new(LinuxBpf::new())),
         Target::Daemon => daemon_client(),
     }
 }
 
-fn kernel() -> Outcome<Box<dyn Bpf>> {
-    Err(Failure::message("--kernel is not available in this build"))
-}
 
 /// The client of the user's daemon, which is started if none runs.
 fn daemon_client() -> Outcome<Box<dyn Bpf>> {

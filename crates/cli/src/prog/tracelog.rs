@@ -9,7 +9,6 @@ use crate::failure::{Failure, Outcome};
 use crate::output::escape;
 use serde_json::Value;
 use skep_btf::json::to_bpftool_compact;
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
