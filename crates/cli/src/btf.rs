@@ -181,22 +181,22 @@ fn source(session: &mut Session, args: &mut Args) -> Outcome<Source> {
     let bpf = &*bpf;
     if args.take("id") {
         let id = select::id(args)?;
-        return Ok(Source { btf: from_id(bpf, id)?, roots: Vec::new() });
+        return Ok(Source { btf: from_id(session, bpf, id)?, roots: Vec::new() });
     }
     if args.take("prog") {
         let prog = select::prog(bpf, args)?;
         let info = calls::prog_info(bpf, prog.handle())
             .map_err(|errno| Failure::message(format!("can't get prog info: {errno}")))?;
-        return Ok(Source { btf: from_id(bpf, info.btf_id.0)?, roots: Vec::new() });
+        return Ok(Source { btf: from_id(session, bpf, info.btf_id.0)?, roots: Vec::new() });
     }
     if args.take("map") {
-        return from_map(bpf, args);
+        return from_map(session, bpf, args);
     }
     let got = args.peek().unwrap_or_default();
     Err(Failure::message(format!("unrecognized BTF source specifier: '{got}'")))
 }
 
-fn from_map(bpf: &dyn Bpf, args: &mut Args) -> Outcome<Source> {
+fn from_map(session: &mut Session, bpf: &dyn Bpf, args: &mut Args) -> Outcome<Source> {
     let map = select::map(bpf, args)?;
     let info = calls::map_info(bpf, map.handle())
         .map_err(|errno| Failure::message(format!("can't get map info: {errno}")))?;
@@ -209,15 +209,21 @@ fn from_map(bpf: &dyn Bpf, args: &mut Args) -> Outcome<Source> {
         Vec::new()
     } else {
         args.take("kv");
-        [key, value].into_iter().filter(|id| id.0 != 0).collect()
+        vec![key, value]
     };
-    Ok(Source { btf: from_id(bpf, info.btf_id.0)?, roots })
+    Ok(Source { btf: from_id(session, bpf, info.btf_id.0)?, roots })
 }
 
-fn from_id(bpf: &dyn Bpf, id: u32) -> Outcome<Btf> {
-    let data = calls::open_id(bpf, ObjectKind::Btf, id)
-        .and_then(|held| calls::btf_info(bpf, held.handle()))
-        .map_err(|errno| Failure::errno(format!("get btf by id ({id}): {errno}"), errno))?;
+fn from_id(session: &mut Session, bpf: &dyn Bpf, id: u32) -> Outcome<Btf> {
+    let opened = calls::open_id(bpf, ObjectKind::Btf, id);
+    let data = match opened.and_then(|held| calls::btf_info(bpf, held.handle())) {
+        Ok(data) => data,
+        Err(errno) => {
+            // Two lines, as in bpftool.
+            session.out.error(&format!("can't get BTF object by id ({id}): {errno}"))?;
+            return Err(Failure::errno(format!("get btf by id ({id}): {errno}"), errno));
+        }
+    };
     Btf::parse(&data.data).map_err(|error| invalid(&format!("BTF {id}: {error}")))
 }
 
@@ -289,6 +295,9 @@ fn show_raw(session: &mut Session, source: &Source) -> Outcome {
             };
             if !source.roots.is_empty() {
                 types.retain(wanted);
+                if source.roots.contains(&TypeId(0)) {
+                    types.insert(0, serde_json::json!({ "id": 0, "kind": "UNKNOWN", "name": "(anon)" }));
+                }
             }
         }
         session.out.json(all.into());
@@ -299,6 +308,9 @@ fn show_raw(session: &mut Session, source: &Source) -> Outcome {
     if source.roots.is_empty() {
         write!(out, "{}", escape(&text))?;
         return Ok(());
+    }
+    if source.roots.contains(&TypeId(0)) {
+        writeln!(out, "[0] UNKNOWN '(anon)'")?;
     }
     // A record begins with its id in brackets; its items follow on indented lines.
     let mut shown = false;
@@ -318,8 +330,11 @@ fn show_c(session: &mut Session, source: Source, order: c::Order) -> Outcome {
         let errno = Errno::EOPNOTSUPP;
         return Err(Failure::errno("JSON output for C-syntax dump is not supported", errno));
     }
+    if source.roots == [TypeId(0)] {
+        return Err(invalid("the map has no type for this"));
+    }
     let options = c::Options { roots: source.roots, order, frame: c::Frame::Header };
-    let text = dump::c(&source.btf, &options).map_err(|error| invalid(&error.to_string()))?;
+    let text = c(&source.btf, &options).map_err(|error| invalid(&error.to_string()))?;
     write!(session.out.results(), "{}", escape(&text))?;
     Ok(())
 }

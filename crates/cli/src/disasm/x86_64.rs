@@ -4,7 +4,7 @@
 //! numbers, a `lock` prefix as an instruction of its own, and signs of immediates by their encoding.
 
 use super::MachineInsn;
-use iced_x86::{Code, Decoder, DecoderOptions, Formatter, GasFormatter, Instruction, MemorySizeOptions, NumberBase, OpKind};
+use iced_x86::{Code, Decoder, DecoderOptions, Formatter, GasFormatter, Instruction, MemorySizeOptions, Mnemonic, NumberBase, OpKind, Register};
 
 const BITS: u32 = 64;
 const LOCK: u8 = 0xf0;
@@ -69,11 +69,46 @@ fn one(
         formatter.options_mut().set_signed_immediate_operands(false);
         immediate64(&insn).and_then(symbol)
     };
+    let text = llvm_form(&insn, text);
     let mut text = llvm_text(&text);
     if let Some(name) = known {
         text.push_str(&format!(" <{name}>"));
     }
     (text, insn.len())
+}
+
+/// What LLVM words otherwise.
+fn llvm_form(insn: &Instruction, text: String) -> String {
+    match insn.mnemonic() {
+        Mnemonic::Leave => "leave".to_owned(),
+        Mnemonic::Xchg if text.ends_with("%ax, %ax") => "nop".to_owned(),
+        Mnemonic::Nop if text.ends_with("%ax, %ax") => "nop".to_owned(),
+        // A shift by the implied one names no count.
+        Mnemonic::Shl | Mnemonic::Shr | Mnemonic::Sar | Mnemonic::Rol | Mnemonic::Ror | Mnemonic::Rcl | Mnemonic::Rcr
+            if is_shift_by_one(insn.code()) =>
+        {
+            text.replacen("$1, ", "", 1)
+        }
+        // The destination is named even if it is the source.
+        Mnemonic::Imul if insn.op_count() == 3 && text.matches('%').count() == 1 => match text.rsplit_once('%') {
+            Some((_, register)) => format!("{text}, %{register}"),
+            None => text,
+        },
+        _ => signed_absolute(insn, text),
+    }
+}
+
+/// An address without registers is a displacement of 32 bits, which LLVM prints with its sign.
+fn signed_absolute(insn: &Instruction, text: String) -> String {
+    let absolute = insn.memory_base() == Register::None && insn.memory_index() == Register::None;
+    let displacement = insn.memory_displacement64();
+    let signed = displacement.cast_signed();
+    if absolute && signed < 0 { text.replacen(&displacement.to_string(), &signed.to_string(), 1) } else { text }
+}
+
+fn is_shift_by_one(code: Code) -> bool {
+    let name = format!("{code:?}");
+    name.ends_with("_1")
 }
 
 fn is_branch(insn: &Instruction) -> bool {
@@ -100,7 +135,8 @@ fn has_signed_immediate(insn: &Instruction) -> bool {
     (0..insn.op_count()).any(|operand| {
         matches!(
             insn.op_kind(operand),
-            OpKind::Immediate8to16
+            OpKind::Immediate8
+                | OpKind::Immediate8to16
                 | OpKind::Immediate8to32
                 | OpKind::Immediate8to64
                 | OpKind::Immediate32to64

@@ -38,9 +38,7 @@ pub(crate) fn create(session: &mut Session, args: &mut Args) -> Outcome {
     let mut inner: Option<Held<'_>> = None;
     let mut seen = Seen::default();
     while !args.is_empty() {
-        if args.len() < 2 {
-            return Err(Failure::Usage);
-        }
+        args.require_plain(2)?;
         if args.take("type") {
             let word = args.next().unwrap_or_default();
             if map.map_type != MapType::UNSPEC {

@@ -71,7 +71,12 @@ impl Code {
 
     /// What function `index` is called in the kernel's symbol table.
     pub(crate) fn symbol_of_func(&self, index: usize) -> String {
-        let tag = self.code.prog_tags.get(index).unwrap_or(&self.info.tag);
+        let start = self.code.jited.ksyms.get(index);
+        if let Some(symbol) = start.and_then(|&start| self.symbol(start)).filter(|name| name.starts_with("bpf_prog_")) {
+            return escape(symbol);
+        }
+        // The first function's tag is the program's, over all of its instructions.
+        let tag = if index == 0 { &self.info.tag } else { self.code.prog_tags.get(index).unwrap_or(&self.info.tag) };
         let from_types = self.types.as_ref().and_then(|types| types.func_name(&self.code.func_info, index));
         let name = match (from_types, index) {
             (Some(name), _) => name,

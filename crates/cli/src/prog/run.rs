@@ -9,7 +9,7 @@ use crate::output::{Record, object, plain};
 use crate::prog::hexdump::hexdump;
 use crate::select;
 use skep_btf::json::Node;
-use skep_uapi::{Engine, TestRun, TestRunResult};
+use skep_uapi::{Engine, Errno, TestRun, TestRunResult};
 use std::io::{self, Read, Write};
 
 /// Room for an output packet or context if the user names none, in bytes.
@@ -49,8 +49,15 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
     args.require_plain(4)?;
     let bpf = session.bpf()?;
     let prog = select::prog(&*bpf, args)?;
-    let request = parse(args)?;
+    let mut request = parse(args)?;
     let (data_in, ctx_in) = inputs(&request)?;
+    if request.ctx_in.is_none() {
+        // Output of a context needs one to begin with.
+        request.ctx_out = Sink::Nowhere;
+        if request.ctx_size_out.is_some() {
+            return Err(Failure::errno(format!("failed to run program: {}", Errno::EINVAL), Errno::EINVAL));
+        }
+    }
     let data_size_out = out_size(&request.data_out, request.data_size_out);
     let result = calls::test_run(&*bpf, TestRun {
         prog: prog.handle(),

@@ -15,6 +15,10 @@ const LD_IMM64: u8 = 0x18;
 const CALL: u8 = 0x85;
 /// Opcode of a 64-bit move between registers.
 const MOV64_REG: u8 = 0xbf;
+/// Opcode of a 32-bit move between registers.
+const MOV32_REG: u8 = 0xbc;
+/// The register that only the kernel's own instructions use (`BPF_REG_AX`).
+const SCRATCH: u8 = 11;
 /// Offset of a move that makes a per-CPU address (`BPF_ADDR_PERCPU`).
 const ADDR_PERCPU: i16 = -1;
 /// Pseudo source of a wide load of a subprogram's address.
@@ -83,10 +87,35 @@ fn text(code: &Code, slots: &[RawInsn], at: usize) -> String {
         return format!("({:02x}) call {}", raw.code, call_text(code, raw));
     }
     let index = InsnIdx(u32::try_from(at).unwrap_or(u32::MAX));
-    match decode_one(raw, slots.get(at + 1).copied()) {
-        Ok(insn) => kernel::insn(index, &insn, &DumpNames { raw }).to_string(),
+    let (shown, stand_in) = without_scratch(without_zero_extension(raw));
+    match decode_one(shown, slots.get(at + 1).copied()) {
+        Ok(insn) => {
+            let text = kernel::insn(index, &insn, &DumpNames { raw }).to_string();
+            match stand_in {
+                Some(register) => text
+                    .replace(&format!("r{register}"), &format!("r{SCRATCH}"))
+                    .replace(&format!("w{register}"), &format!("w{SCRATCH}")),
+                None => text,
+            }
+        }
         Err(_) => format!("BUG_{:02x}", raw.code),
     }
+}
+
+/// A move of 32 bits to itself whose immediate marks it as made by the kernel, without the mark.
+fn without_zero_extension(raw: RawInsn) -> RawInsn {
+    if raw.code == MOV32_REG && raw.imm == 1 { RawInsn { imm: 0, ..raw } } else { raw }
+}
+
+/// The instruction with another register in place of the kernel's scratch register, which programs have not, and that
+/// register.
+fn without_scratch(raw: RawInsn) -> (RawInsn, Option<u8>) {
+    if raw.dst != SCRATCH && raw.src != SCRATCH {
+        return (raw, None);
+    }
+    let other = if raw.dst == 9 || raw.src == 9 { 8 } else { 9 };
+    let swap = |register: u8| if register == SCRATCH { other } else { register };
+    (RawInsn { dst: swap(raw.dst), src: swap(raw.src), ..raw }, Some(other))
 }
 
 /// A call's target: a subprogram's call has its distance in the offset and the subprogram's number as immediate.
