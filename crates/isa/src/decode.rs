@@ -104,12 +104,8 @@ enum Stage {
 impl DecodeErrorKind {
     fn stage(self) -> Stage {
         match self {
-            Self::UnknownOpcode(code) => match Class::of(code) {
-                Class::Ldx => Stage::Walk,
-                Class::Jmp | Class::Jmp32 => Stage::Walk,
-                Class::Ld | Class::St | Class::Stx | Class::Alu | Class::Alu64 => Stage::Pass,
-            },
-            Self::Reserved(Family::Ldx | Family::Stx)
+            Self::UnknownOpcode(_)
+            | Self::Reserved(Family::Ldx)
             | Self::InvalidImm64
             | Self::UnrecognizedImm64
             | Self::InvalidLength(_)

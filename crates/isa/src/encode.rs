@@ -43,36 +43,7 @@ impl Insn {
             },
             Self::LoadImm64 { .. } => self.encode_wide().0,
             Self::Imm64High => RawInsn::default(),
-            Self::Load {
-                size,
-                signed,
-                dst,
-                base,
-                off,
-            } => {
-                let mode = if signed { Mode::MemSx } else { Mode::Mem };
-                slot(Class::Ldx.code() | mode.code() | size.code())
-                    .dst(dst)
-                    .src(base)
-                    .off(off)
-            }
-            Self::Store {
-                size,
-                base,
-                off,
-                src,
-            } => encode_store(size, base, off, src),
-            Self::Atomic {
-                op,
-                size,
-                dst,
-                src,
-                off,
-            } => slot(Class::Stx.code() | Mode::Atomic.code() | size.code())
-                .dst(dst)
-                .src(src)
-                .off(off)
-                .imm(op.code()),
+            Self::Load { .. } | Self::Store { .. } | Self::Atomic { .. } => encode_memory(self),
             Self::LoadAbs { size, imm } => {
                 slot(Class::Ld.code() | Mode::Abs.code() | size.code()).imm(imm)
             }
@@ -177,6 +148,43 @@ fn encode_alu(op: AluOp, width: Width, dst: Reg, src: Operand) -> RawInsn {
 
 fn encode_swap(kind: SwapKind, dst: Reg, size: Size) -> RawInsn {
     slot(kind.code()).dst(dst).imm(bits(size).into())
+}
+
+/// Plain and atomic accesses; other shapes give an empty slot.
+fn encode_memory(insn: &Insn) -> RawInsn {
+    match *insn {
+        Insn::Load {
+            size,
+            signed,
+            dst,
+            base,
+            off,
+        } => {
+            let mode = if signed { Mode::MemSx } else { Mode::Mem };
+            slot(Class::Ldx.code() | mode.code() | size.code())
+                .dst(dst)
+                .src(base)
+                .off(off)
+        }
+        Insn::Store {
+            size,
+            base,
+            off,
+            src,
+        } => encode_store(size, base, off, src),
+        Insn::Atomic {
+            op,
+            size,
+            dst,
+            src,
+            off,
+        } => slot(Class::Stx.code() | Mode::Atomic.code() | size.code())
+            .dst(dst)
+            .src(src)
+            .off(off)
+            .imm(op.code()),
+        _ => RawInsn::default(),
+    }
 }
 
 fn encode_store(size: Size, base: Reg, off: i16, src: Operand) -> RawInsn {

@@ -323,3 +323,6 @@ pub enum Insn {
     /// Return from the function.
     Exit,
 }
+
+/// Programs hold a million of these: a wide immediate sets the size.
+const _: () = assert!(size_of::<Insn>() <= 24);

@@ -42,7 +42,7 @@ pub(super) fn parse<'a>(
     }
 }
 
-/// The instruction with its jump, call or function offset set.
+/// The instruction with its jump, call or function offset set; those without one stay as they are.
 ///
 /// # Errors
 /// An offset that does not fit the field.
@@ -76,7 +76,8 @@ pub(super) fn with_offset(insn: Insn, offset: i128) -> Result<Insn> {
             dst,
             imm: Imm64::Func(narrow("function offset", offset)?),
         },
-        _ => Insn::Call(CallTarget::Local(narrow("call offset", offset)?)),
+        Insn::Call(_) => Insn::Call(CallTarget::Local(narrow("call offset", offset)?)),
+        whole => whole,
     })
 }
 
@@ -523,7 +524,7 @@ impl<'a> Parser<'_, 'a> {
     fn only_wide(&self, width: Width) -> Result<()> {
         match width {
             Width::W64 => Ok(()),
-            Width::W32 => self.expected("an operation on w registers"),
+            Width::W32 => self.expected("an operation that w registers have"),
         }
     }
 

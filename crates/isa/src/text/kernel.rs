@@ -185,24 +185,7 @@ impl fmt::Display for Body<'_> {
                 src,
                 off,
             } => atomic(f, op, size, [dst, src], off),
-            Insn::Jump { off, long } => {
-                let word = if long { "gotol" } else { "goto" };
-                write!(f, "{word} pc{off:+}")
-            }
-            Insn::JumpIf {
-                op,
-                width,
-                dst,
-                src,
-                off,
-            } => {
-                write!(f, "if {} {} ", Wide(width, dst), op.text())?;
-                match src {
-                    Operand::Reg(reg) => write!(f, "{} goto pc{off:+}", Wide(width, reg)),
-                    Operand::Imm(imm) => write!(f, "{imm:#x} goto pc{off:+}"),
-                }
-            }
-            Insn::MayGoto { off } => write!(f, "may_goto pc{off:+}"),
+            Insn::Jump { .. } | Insn::JumpIf { .. } | Insn::MayGoto { .. } => jump(f, self.insn),
             Insn::Call(target) => {
                 f.write_str("call ")?;
                 self.call(f, target)
@@ -241,6 +224,29 @@ impl Body<'_> {
             Imm64::MapIdxValue { idx, off } => both(idx, off),
         };
         write!(f, "{value:#x}")
+    }
+}
+
+/// Jumps; other shapes print nothing.
+fn jump(f: &mut fmt::Formatter<'_>, insn: &Insn) -> fmt::Result {
+    match *insn {
+        Insn::Jump { off, long: false } => write!(f, "goto pc{off:+}"),
+        Insn::Jump { off, long: true } => write!(f, "gotol pc{off:+}"),
+        Insn::MayGoto { off } => write!(f, "may_goto pc{off:+}"),
+        Insn::JumpIf {
+            op,
+            width,
+            dst,
+            src,
+            off,
+        } => {
+            write!(f, "if {} {} ", Wide(width, dst), op.text())?;
+            match src {
+                Operand::Reg(reg) => write!(f, "{} goto pc{off:+}", Wide(width, reg)),
+                Operand::Imm(imm) => write!(f, "{imm:#x} goto pc{off:+}"),
+            }
+        }
+        _ => Ok(()),
     }
 }
 

@@ -158,26 +158,7 @@ impl fmt::Display for Line<'_> {
                 src,
                 off,
             } => self.atomic(f, op, size, [dst, src], off),
-            Insn::Jump { off, long } => {
-                f.write_str(if long { "gotol " } else { "goto " })?;
-                self.target(f, off.into())
-            }
-            Insn::JumpIf {
-                op,
-                width,
-                dst,
-                src,
-                off,
-            } => {
-                let letter = width.letter();
-                let (dst, src) = (Named(letter, dst), Second(letter, src));
-                write!(f, "if {dst} {} {src} goto ", op.text())?;
-                self.target(f, off.into())
-            }
-            Insn::MayGoto { off } => {
-                f.write_str("may_goto ")?;
-                self.target(f, off.into())
-            }
+            Insn::Jump { .. } | Insn::JumpIf { .. } | Insn::MayGoto { .. } => self.jump(f),
             Insn::Call(
                 CallTarget::Helper(imm)
                 | CallTarget::Local(imm)
@@ -211,6 +192,34 @@ impl Line<'_> {
             Some(symbol) => write!(f, " {symbol}"),
             None => Ok(()),
         }
+    }
+
+    /// Jumps; other shapes print nothing.
+    fn jump(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let off: i64 = match *self.insn {
+            Insn::Jump { off, long } => {
+                f.write_str(if long { "gotol " } else { "goto " })?;
+                off.into()
+            }
+            Insn::MayGoto { off } => {
+                f.write_str("may_goto ")?;
+                off.into()
+            }
+            Insn::JumpIf {
+                op,
+                width,
+                dst,
+                src,
+                off,
+            } => {
+                let letter = width.letter();
+                let (dst, src) = (Named(letter, dst), Second(letter, src));
+                write!(f, "if {dst} {} {src} goto ", op.text())?;
+                off.into()
+            }
+            _ => return Ok(()),
+        };
+        self.target(f, off)
     }
 
     /// Plain loads and stores; other shapes print nothing.

@@ -32,6 +32,7 @@ const ORACLE: &[Test] = &[
         commands::syscall_context,
     ),
     ("pins_in_a_private_bpffs", pins::pins),
+    ("files_that_are_not_pins", pins::not_pins),
     ("trace_lines", pins::trace),
 ];
 

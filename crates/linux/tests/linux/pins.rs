@@ -12,9 +12,9 @@ use std::thread::spawn;
 
 /// Runs `test` with a file system of `fs_type` mounted in a fresh folder, in a thread of its own, because the
 /// namespace stays with the thread.
-fn with_mounted(fs_type: &'static str, test: fn(&Path)) {
+fn with_mounted(name: &str, fs_type: &'static str, test: fn(&Path)) {
     let folder: PathBuf =
-        std::env::temp_dir().join(format!("skep-linux-{fs_type}-{}", std::process::id()));
+        std::env::temp_dir().join(format!("skep-linux-{name}-{}", std::process::id()));
     fs::create_dir(&folder).unwrap();
     let mounted = folder.clone();
     let thread = spawn(move || {
@@ -27,8 +27,13 @@ fn with_mounted(fs_type: &'static str, test: fn(&Path)) {
     result.unwrap();
 }
 
+/// A name in the mounted folder.
+fn path(folder: &Path, name: &str) -> String {
+    folder.join(name).to_str().unwrap().to_owned()
+}
+
 pub(crate) fn pins() {
-    with_mounted(BPF_FS, |folder| {
+    with_mounted("pins", BPF_FS, |folder| {
         let bpf = LinuxBpf::new();
         let prog = load(&bpf, xdp(returning(2)));
         let map = content!(ok(&bpf, Command::MapCreate(array(4, 1))), Value::Handle);
@@ -39,80 +44,110 @@ pub(crate) fn pins() {
             .id
             .0;
         fs::create_dir(folder.join("dir")).unwrap();
-        let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
         let pin = |object, name: &str| Command::Pin {
             object,
-            path: path(name),
+            path: path(folder, name),
         };
         ok(&bpf, pin(prog, "prog"));
         ok(&bpf, pin(map, "dir/map"));
         assert_eq!(err(&bpf, pin(map, "prog")), Errno::EEXIST);
-        let outside = std::env::temp_dir().join("skep-not-a-pin");
-        let outside = outside.to_str().unwrap().to_owned();
+
+        let list = |prefix: String| content!(ok(&bpf, Command::PinList { prefix }), Value::Pins);
+        let expected = |name: &str, kind, id| PinInfo {
+            path: path(folder, name),
+            kind,
+            id,
+        };
+        let map_pin = expected("dir/map", ObjectKind::Map, map_id);
+        let prog_pin = expected("prog", ObjectKind::Prog, prog_id);
+        // A fresh bpffs may also hold the kernel's own iterators, which are links.
+        let listed = list(path(folder, ""));
+        assert!(
+            listed.contains(&map_pin) && listed.contains(&prog_pin),
+            "{listed:?}"
+        );
+        assert_eq!(list(path(folder, "dir")), [map_pin]);
+
+        let opened = ok(
+            &bpf,
+            Command::OpenPin {
+                path: path(folder, "dir/map"),
+            },
+        );
+        assert!(matches!(opened, Value::Opened(ObjectKind::Map, handle) if handle != map));
+        ok(
+            &bpf,
+            Command::PinRemove {
+                path: path(folder, "prog"),
+            },
+        );
+        ok(
+            &bpf,
+            Command::PinRemove {
+                path: path(folder, "dir/map"),
+            },
+        );
+        assert_eq!(
+            err(
+                &bpf,
+                Command::OpenPin {
+                    path: path(folder, "prog")
+                }
+            ),
+            Errno::ENOENT
+        );
+        assert_eq!(
+            err(
+                &bpf,
+                Command::PinRemove {
+                    path: path(folder, "prog")
+                }
+            ),
+            Errno::ENOENT
+        );
+        assert_eq!(list(path(folder, "dir")), []);
+    });
+}
+
+/// Files that only have a name in common with pins are neither made nor removed.
+pub(crate) fn not_pins() {
+    with_mounted("not-pins", BPF_FS, |folder| {
+        let bpf = LinuxBpf::new();
+        let map = content!(ok(&bpf, Command::MapCreate(array(4, 1))), Value::Handle);
+        let file = folder.with_extension("file");
+        let outside = file.to_str().unwrap().to_owned();
         assert_eq!(
             err(
                 &bpf,
                 Command::Pin {
                     object: map,
-                    path: outside
+                    path: outside.clone()
                 }
             ),
             Errno::EPERM
         );
-
-        let list = |prefix: String| content!(ok(&bpf, Command::PinList { prefix }), Value::Pins);
-        let expected = |name: &str, kind, id| PinInfo {
-            path: path(name),
-            kind,
-            id,
-        };
-        let map_pin = expected("dir/map", ObjectKind::Map, map_id);
-        let listed = list(path(""));
-        // A fresh bpffs may also hold the kernel's own iterators, which are links.
-        assert!(
-            listed.contains(&map_pin)
-                && listed.contains(&expected("prog", ObjectKind::Prog, prog_id)),
-            "{listed:?}"
-        );
-        assert_eq!(list(path("dir")), [map_pin]);
-
-        let opened = ok(
-            &bpf,
-            Command::OpenPin {
-                path: path("dir/map"),
-            },
-        );
-        assert!(matches!(opened, Value::Opened(ObjectKind::Map, handle) if handle != map));
-        ok(&bpf, Command::PinRemove { path: path("prog") });
-        ok(
-            &bpf,
-            Command::PinRemove {
-                path: path("dir/map"),
-            },
-        );
-        assert_eq!(
-            err(&bpf, Command::OpenPin { path: path("prog") }),
-            Errno::ENOENT
-        );
-        assert_eq!(
-            err(&bpf, Command::PinRemove { path: path("prog") }),
-            Errno::ENOENT
-        );
-        assert_eq!(list(path("dir")), []);
-        // Not a file that happens to have the name.
-        let file = folder.with_extension("file");
         fs::write(&file, "").unwrap();
-        let not_a_pin = file.to_str().unwrap().to_owned();
         assert_eq!(
-            err(&bpf, Command::PinRemove { path: not_a_pin }),
+            err(
+                &bpf,
+                Command::OpenPin {
+                    path: outside.clone()
+                }
+            ),
+            Errno::EACCES
+        );
+        assert_eq!(
+            err(&bpf, Command::PinRemove { path: outside }),
             Errno::EPERM
         );
         fs::remove_file(&file).unwrap();
+        let path = "/a\0b".to_owned();
+        assert_eq!(err(&bpf, Command::OpenPin { path }), Errno::EINVAL);
     });
 }
 
 pub(crate) fn trace() {
-    with_mounted(TRACE_FS, |_| {
+    with_mounted("trace", TRACE_FS, |_| {
         let bpf = LinuxBpf::new();
         let (prog, _, _) = load_hello(&bpf);
         let read = |lines_max, wait_ms| {

@@ -1,0 +1,86 @@
+//! Helper prototypes as rows.
+
+use crate::Version;
+use skep_uapi::{HelperId, ProgType};
+
+/// What an argument must be. Names follow the kernel's `enum bpf_arg_type` in meaning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ArgKind {
+    /// No argument.
+    None,
+    /// Any initialised value (no pointers in unprivileged mode).
+    Anything,
+    /// The program's context.
+    Ctx,
+    /// A map.
+    Map,
+    /// Initialised memory of the map's key size.
+    MapKey,
+    /// Initialised memory of the map's value size.
+    MapValue,
+    /// Initialised memory that the helper reads, sized by the next argument.
+    MemRead,
+    /// Like `MemRead`, or null.
+    MemReadOrNull,
+    /// Memory that the helper writes (need not be initialised), sized by the next argument.
+    MemWrite,
+    /// Like `MemWrite`, or null.
+    MemWriteOrNull,
+    /// Size in bytes of the previous argument's memory, at least 1.
+    Size,
+    /// Size in bytes of the previous argument's memory, may be 0.
+    SizeOrZero,
+    /// Size that must be a known constant.
+    ConstSize,
+    /// Pointer to a constant, zero-terminated string in a read-only map.
+    ConstStr,
+}
+
+/// What r0 is after the call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RetKind {
+    /// A number.
+    Integer,
+    /// Nothing: r0 may not be read.
+    Void,
+    /// Pointer to the map's value, or null.
+    MapValueOrNull,
+}
+
+/// Whether packet pointers survive the call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PacketEffect {
+    /// They do.
+    Keeps,
+    /// All packet pointers become unusable.
+    Invalidates,
+}
+
+/// One helper.
+#[derive(Clone, Copy, Debug)]
+pub struct HelperProto {
+    /// Id.
+    pub id: HelperId,
+    /// Arguments r1 to r5.
+    pub args: [ArgKind; 5],
+    /// r0 afterwards.
+    pub ret: RetKind,
+    /// Whether only programs under a GPL-compatible licence may call it.
+    pub gpl_only: bool,
+    /// Effect on packet pointers.
+    pub packet: PacketEffect,
+    /// Whether its body needs the run context as sixth argument.
+    pub needs_run_ctx: bool,
+    /// Program types that may call it; empty = all.
+    pub prog_types: &'static [ProgType],
+    /// Release that it came in.
+    pub since: Version,
+}
+
+/// The prototype of a helper that skep knows.
+#[must_use]
+pub fn helper(id: HelperId) -> Option<&'static HelperProto> {
+    HELPERS.iter().find(|row| row.id == id)
+}
+
+static HELPERS: &[HelperProto] = &[];

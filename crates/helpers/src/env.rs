@@ -1,0 +1,100 @@
+//! What a helper body may ask of the run that calls it.
+
+use skep_maps::MapObject;
+use skep_memory::{Fault, Memory};
+use skep_uapi::Errno;
+
+/// Arguments r1 to r5.
+pub type Args = [u64; 5];
+
+/// Clocks that programs can read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Clock {
+    /// Since boot, suspended time excluded (`CLOCK_MONOTONIC`).
+    Monotonic,
+    /// Since boot, suspended time included (`CLOCK_BOOTTIME`).
+    Boot,
+    /// `CLOCK_MONOTONIC_COARSE`.
+    Coarse,
+    /// International atomic time (`CLOCK_TAI`).
+    Tai,
+}
+
+/// What the machine offers to runs. Settable, so that runs can be reproduced.
+pub trait Services: Send + Sync {
+    /// Nanoseconds of a clock.
+    fn clock_ns(&self, clock: Clock) -> u64;
+    /// A random number.
+    fn random_u32(&self) -> u32;
+    /// One line for the trace pipe, printed by a program on CPU slot `cpu`.
+    fn trace(&self, cpu: u32, line: &[u8]);
+}
+
+/// Where `bpf_redirect` sends the packet if the program returns `XDP_REDIRECT`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Redirect {
+    /// Interface index.
+    pub ifindex: u32,
+    /// Flags given to the helper.
+    pub flags: u64,
+}
+
+/// The run that called a helper.
+pub trait Env {
+    /// How the run's memory is accessed.
+    type Memory: Memory;
+
+    /// Memory at addresses that the verifier (or the region table) answers for.
+    fn memory(&self) -> &Self::Memory;
+
+    /// Copies from an address that nobody answers for (`%s` of a number): always checked against the run's regions.
+    ///
+    /// # Errors
+    /// A fault if the range is not wholly inside memory that the program may read.
+    fn read_unverified(&self, addr: u64, out: &mut [u8]) -> Result<(), Fault>;
+
+    /// The map whose header is at `addr`.
+    ///
+    /// # Errors
+    /// A fault if there is none, in a checked run.
+    fn map(&self, addr: u64) -> Result<&MapObject, Fault>;
+
+    /// CPU slot of the run.
+    fn cpu(&self) -> u32;
+
+    /// NUMA node of that slot.
+    fn numa_node(&self) -> u32;
+
+    /// The machine.
+    fn services(&self) -> &dyn Services;
+
+    /// Remembers where to send the packet.
+    fn set_redirect(&self, redirect: Redirect);
+}
+
+/// An error number as helpers return it: negative, in 64 bits.
+pub(crate) fn failed(errno: Errno) -> u64 {
+    i64::from(-errno.0).cast_unsigned()
+}
+
+/// The low 32 bits of an argument, as C passes an `unsigned int`.
+pub(crate) fn low(arg: u64) -> u32 {
+    u32::try_from(arg & 0xffff_ffff).expect("masked to 32 bits")
+}
+
+/// The low 32 bits of an argument, as C passes an `int`.
+pub(crate) fn low_signed(arg: u64) -> i32 {
+    low(arg).cast_signed()
+}
+
+/// A length that the verifier bounded.
+pub(crate) fn length(bytes: u32) -> usize {
+    usize::try_from(bytes).expect("skep builds for 64-bit hosts")
+}
+
+/// Copies `bytes` bytes from verified memory.
+pub(crate) fn copy_in<E: Env>(env: &E, addr: u64, bytes: u32) -> Result<Vec<u8>, Fault> {
+    let mut copy = vec![0; length(bytes)];
+    env.memory().read(addr, &mut copy)?;
+    Ok(copy)
+}

@@ -1,0 +1,206 @@
+//! Packets of XDP programs: growing and cutting, copying, redirecting.
+//!
+//! The context argument is the address of a `PacketCtx`; bodies read and write its fields through the run's memory. Limits
+//! were observed on Linux 6.18.
+
+use crate::env::{failed, length, low, low_signed};
+use crate::{Args, Env, Redirect};
+use core::mem::offset_of;
+use skep_abi::PacketCtx;
+use skep_memory::{Fault, Memory};
+use skep_uapi::Errno;
+
+/// Smallest packet that may be left: an Ethernet header.
+const PACKET_BYTES_MIN: i64 = 14;
+/// Bytes at the start of the headroom that stay reserved (kernel `struct xdp_frame`).
+const RESERVED_HEAD: i64 = 40;
+/// Bytes at the end of the frame that stay reserved (kernel `struct skb_shared_info`, aligned).
+const RESERVED_TAIL: i64 = 320;
+/// Largest metadata (kernel: 252 less what the headroom reserves).
+const META_BYTES_MAX: i64 = 252;
+/// `XDP_ABORTED` and `XDP_REDIRECT`.
+const ABORTED: u64 = 0;
+const REDIRECT: u64 = 4;
+
+/// The fields of a packet context that helpers use, as signed numbers so that differences are plain.
+struct Packet<'env, E> {
+    env: &'env E,
+    ctx: u64,
+    data: i64,
+    end: i64,
+    meta: i64,
+    hard_start: i64,
+}
+
+/// A run of bytes at an address.
+#[derive(Clone, Copy)]
+struct Piece {
+    addr: u64,
+    len: u64,
+}
+
+impl<'env, E: Env> Packet<'env, E> {
+    fn at(env: &'env E, ctx: u64) -> Result<Self, Fault> {
+        let field = |offset: usize| {
+            env.memory()
+                .load(ctx + offset as u64, 8)
+                .map(u64::cast_signed)
+        };
+        Ok(Self {
+            env,
+            ctx,
+            data: field(offset_of!(PacketCtx, data))?,
+            end: field(offset_of!(PacketCtx, data_end))?,
+            meta: field(offset_of!(PacketCtx, data_meta))?,
+            hard_start: field(offset_of!(PacketCtx, data_hard_start))?,
+        })
+    }
+
+    fn frame_end(&self) -> Result<i64, Fault> {
+        let bytes = self
+            .env
+            .memory()
+            .load(self.ctx + offset_of!(PacketCtx, frame_bytes) as u64, 4)?;
+        Ok(self.hard_start + bytes.cast_signed())
+    }
+
+    fn set(&self, offset: usize, value: i64) -> Result<(), Fault> {
+        self.env
+            .memory()
+            .store(self.ctx + offset as u64, 8, value.cast_unsigned())
+    }
+
+    fn field(&self, offset: usize) -> Result<u64, Fault> {
+        self.env.memory().load(self.ctx + offset as u64, 8)
+    }
+
+    /// Bytes of the whole packet, the part behind the linear one included.
+    fn bytes(&self) -> Result<u64, Fault> {
+        Ok((self.end - self.data).cast_unsigned()
+            + self.field(offset_of!(PacketCtx, frags_bytes))?)
+    }
+
+    /// Where `len` bytes at `offset` are: in the linear part, behind it, or across both; `None` if the packet is shorter.
+    fn pieces(&self, offset: u32, len: u32) -> Result<Option<[Piece; 2]>, Fault> {
+        let (offset, len) = (u64::from(offset), u64::from(len));
+        if offset + len > self.bytes()? {
+            return Ok(None);
+        }
+        let linear = (self.end - self.data).cast_unsigned();
+        let first = linear.saturating_sub(offset).min(len);
+        let behind = self
+            .field(offset_of!(PacketCtx, frags))?
+            .wrapping_add(offset.saturating_sub(linear));
+        let start = self.data.cast_unsigned() + offset;
+        Ok(Some([
+            Piece {
+                addr: start,
+                len: first,
+            },
+            Piece {
+                addr: behind,
+                len: len - first,
+            },
+        ]))
+    }
+}
+
+/// `long bpf_xdp_adjust_head(ctx, delta)`: moves the start of the packet, and metadata with it.
+pub fn xdp_adjust_head<E: Env>(env: &E, args: Args) -> Result<u64, Fault> {
+    let packet = Packet::at(env, args[0])?;
+    let meta_bytes = packet.data - packet.meta;
+    let data = packet.data + i64::from(low_signed(args[1]));
+    if data < packet.hard_start + RESERVED_HEAD + meta_bytes || data > packet.end - PACKET_BYTES_MIN
+    {
+        return Ok(failed(Errno::EINVAL));
+    }
+    if meta_bytes > 0 {
+        let mut meta = vec![0; length(low(meta_bytes.cast_unsigned()))];
+        env.memory().read(packet.meta.cast_unsigned(), &mut meta)?;
+        env.memory()
+            .write((data - meta_bytes).cast_unsigned(), &meta)?;
+    }
+    packet.set(offset_of!(PacketCtx, data_meta), data - meta_bytes)?;
+    packet.set(offset_of!(PacketCtx, data), data)?;
+    Ok(0)
+}
+
+/// `long bpf_xdp_adjust_meta(ctx, delta)`: moves the start of the metadata.
+pub fn xdp_adjust_meta<E: Env>(env: &E, args: Args) -> Result<u64, Fault> {
+    let packet = Packet::at(env, args[0])?;
+    let meta = packet.meta + i64::from(low_signed(args[1]));
+    if meta < packet.hard_start + RESERVED_HEAD || meta > packet.data {
+        return Ok(failed(Errno::EINVAL));
+    }
+    let bytes = packet.data - meta;
+    if bytes % 4 != 0 || bytes > META_BYTES_MAX {
+        return Ok(failed(Errno::EACCES));
+    }
+    packet.set(offset_of!(PacketCtx, data_meta), meta)?;
+    Ok(0)
+}
+
+/// `long bpf_xdp_adjust_tail(ctx, delta)`: moves the end of the packet; new bytes are zero.
+pub fn xdp_adjust_tail<E: Env>(env: &E, args: Args) -> Result<u64, Fault> {
+    let packet = Packet::at(env, args[0])?;
+    let end = packet.end + i64::from(low_signed(args[1]));
+    if end > packet.frame_end()? - RESERVED_TAIL || end < packet.data + PACKET_BYTES_MIN {
+        return Ok(failed(Errno::EINVAL));
+    }
+    packet.set(offset_of!(PacketCtx, data_end), end)?;
+    if let Ok(grown) = usize::try_from(end - packet.end) {
+        env.memory()
+            .write(packet.end.cast_unsigned(), &vec![0; grown])?;
+    }
+    Ok(0)
+}
+
+/// `u64 bpf_xdp_get_buff_len(ctx)`.
+pub fn xdp_get_buff_len<E: Env>(env: &E, args: Args) -> Result<u64, Fault> {
+    Packet::at(env, args[0])?.bytes()
+}
+
+/// `long bpf_xdp_load_bytes(ctx, offset, buf, len)`.
+pub fn xdp_load_bytes<E: Env>(env: &E, args: Args) -> Result<u64, Fault> {
+    copy(env, args, |packet, buffer, bytes| {
+        env.memory().read(packet, bytes)?;
+        env.memory().write(buffer, bytes)
+    })
+}
+
+/// `long bpf_xdp_store_bytes(ctx, offset, buf, len)`.
+pub fn xdp_store_bytes<E: Env>(env: &E, args: Args) -> Result<u64, Fault> {
+    copy(env, args, |packet, buffer, bytes| {
+        env.memory().read(buffer, bytes)?;
+        env.memory().write(packet, bytes)
+    })
+}
+
+/// Finds the packet's bytes and hands each piece's address, the buffer's and room for the bytes to `transfer`.
+fn copy<E: Env>(
+    env: &E,
+    args: Args,
+    transfer: impl Fn(u64, u64, &mut [u8]) -> Result<(), Fault>,
+) -> Result<u64, Fault> {
+    let Some(pieces) = Packet::at(env, args[0])?.pieces(low(args[1]), low(args[3]))? else {
+        return Ok(failed(Errno::EINVAL));
+    };
+    let mut buffer = args[2];
+    for piece in pieces.iter().filter(|piece| piece.len > 0) {
+        transfer(piece.addr, buffer, &mut vec![0; length(low(piece.len))])?;
+        buffer += piece.len;
+    }
+    Ok(0)
+}
+
+/// `long bpf_redirect(ifindex, flags)` for XDP: no flag is allowed.
+pub fn redirect<E: Env>(env: &E, args: Args) -> Result<u64, Fault> {
+    if args[1] != 0 {
+        return Ok(ABORTED);
+    }
+    env.set_redirect(Redirect {
+        ifindex: low(args[0]),
+        flags: args[1],
+    });
+    Ok(REDIRECT)
+}

@@ -1,0 +1,265 @@
+//! `BPF_MAP_TYPE_HASH`: chains of slab elements behind a table of heads.
+//!
+//! Lookups walk a chain without a lock. Changes to a chain take the lock of its shard. Replacing a value puts a new element at
+//! the head before the old one leaves, as Linux does, so that a reader always finds one of them and an address looked up
+//! earlier keeps the old value. An element that left its chain keeps its link until the epoch ends, so that a walk that stands
+//! on it goes on.
+
+use crate::layout::{Demand, len, stride};
+use crate::slab::{Node, Slab};
+use crate::{Map, MapDef};
+use foldhash::fast::FixedState;
+use skep_memory::{Block, Region};
+use skep_uapi::{
+    BPF_F_NO_PREALLOC, BPF_F_NUMA_NODE, BPF_F_RDONLY, BPF_F_RDONLY_PROG, BPF_F_WRONLY,
+    BPF_F_WRONLY_PROG, BPF_F_ZERO_SEED, Errno,
+};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Flags that Linux takes for a hash map.
+const FLAGS: u32 = BPF_F_NO_PREALLOC
+    | BPF_F_NUMA_NODE
+    | BPF_F_RDONLY
+    | BPF_F_WRONLY
+    | BPF_F_ZERO_SEED
+    | BPF_F_RDONLY_PROG
+    | BPF_F_WRONLY_PROG;
+/// Largest key (kernel `MAX_BPF_STACK`: keys are built on a program's stack).
+const KEY_BYTES_MAX: u32 = skep_abi::STACK_BYTES_MAX;
+/// Largest value plus key (kernel: what one allocation can hold, less the element's header).
+const ELEMENT_BYTES_MAX: u64 = (1 << 22) - 512;
+/// Locks; a chain's lock is its bucket modulo this.
+const SHARDS: usize = 64;
+/// Bytes that Linux 6.18 charges, as fitted to fdinfo: the structure, a bucket, an element's header.
+const HEADER_BYTES: u64 = 896;
+const BUCKET_BYTES: u64 = 16;
+const ELEMENT_HEADER_BYTES: u64 = 48;
+
+/// A hash map.
+#[derive(Debug)]
+pub(crate) struct Hash {
+    heads: Block,
+    slab: Arc<Slab>,
+    shards: [Mutex<()>; SHARDS],
+    count: AtomicU32,
+    seed: FixedState,
+    bucket_mask: u32,
+    key_size: usize,
+    value_size: usize,
+    entries: u32,
+    cpus: u32,
+    preallocated: bool,
+    element_bytes: u64,
+}
+
+/// Where a key hashes to.
+#[derive(Clone, Copy)]
+struct Bucket {
+    number: u32,
+    hash: u32,
+}
+
+impl Hash {
+    pub(crate) fn new(def: &MapDef) -> Result<Self, Errno> {
+        if def.map_flags & !FLAGS != 0
+            || def.key_size == 0
+            || def.value_size == 0
+            || def.max_entries == 0
+        {
+            return Err(Errno::EINVAL);
+        }
+        let too_big = u64::from(def.value_size) + u64::from(def.key_size) > ELEMENT_BYTES_MAX;
+        if def.key_size > KEY_BYTES_MAX || too_big {
+            return Err(Errno::E2BIG);
+        }
+        let buckets = def
+            .max_entries
+            .checked_next_power_of_two()
+            .ok_or(Errno::E2BIG)?;
+        let seed = if def.map_flags & BPF_F_ZERO_SEED != 0 {
+            0
+        } else {
+            RandomState::new().hash_one(def.id)
+        };
+        Ok(Self {
+            heads: Block::new(len(u64::from(buckets) * 4)?).ok_or(Errno::ENOMEM)?,
+            slab: Slab::new(def.key_size, stride(def.value_size))?,
+            shards: [const { Mutex::new(()) }; SHARDS],
+            count: AtomicU32::new(0),
+            seed: FixedState::with_seed(seed),
+            bucket_mask: buckets - 1,
+            key_size: len(def.key_size.into())?,
+            value_size: len(def.value_size.into())?,
+            entries: def.max_entries,
+            cpus: def.cpus,
+            preallocated: def.map_flags & BPF_F_NO_PREALLOC == 0,
+            element_bytes: ELEMENT_HEADER_BYTES
+                + u64::from(def.key_size).next_multiple_of(8)
+                + stride(def.value_size),
+        })
+    }
+
+    fn bucket(&self, key: &[u8]) -> Bucket {
+        let full = self.seed.hash_one(key);
+        let (high, low) = (u32::try_from(full >> 32), u32::try_from(full & 0xffff_ffff));
+        let low = low.expect("masked to 32 bits");
+        Bucket {
+            number: low & self.bucket_mask,
+            hash: high.expect("shifted to 32 bits"),
+        }
+    }
+
+    fn head(&self, bucket: u32) -> &AtomicU32 {
+        self.heads.cell32(bucket as usize * 4)
+    }
+
+    fn lock(&self, bucket: Bucket) -> MutexGuard<'_, ()> {
+        self.shards[bucket.number as usize % SHARDS]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The chain of a bucket, from the head.
+    fn chain(&self, bucket: u32) -> impl Iterator<Item = Node> + '_ {
+        let step = |cell: &AtomicU32| match cell.load(Ordering::Acquire) {
+            0 => None,
+            number => Some(Node(number)),
+        };
+        std::iter::successors(step(self.head(bucket)), move |node| {
+            step(self.slab.link(*node))
+        })
+    }
+
+    fn find(&self, bucket: Bucket, key: &[u8]) -> Option<Node> {
+        let matches = |node: &Node| {
+            self.slab.hash(*node).load(Ordering::Relaxed) == bucket.hash
+                && self.slab.key_is(*node, key)
+        };
+        self.chain(bucket.number).find(matches)
+    }
+
+    /// Takes `node` out of its chain; the chain's lock is held.
+    fn unlink(&self, bucket: Bucket, node: Node) {
+        let before = self
+            .chain(bucket.number)
+            .find(|before| self.slab.link(*before).load(Ordering::Relaxed) == node.0);
+        let cell = before.map_or_else(|| self.head(bucket.number), |before| self.slab.link(before));
+        cell.store(
+            self.slab.link(node).load(Ordering::Relaxed),
+            Ordering::Release,
+        );
+        self.slab.release(node);
+    }
+
+    fn insert(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), Errno> {
+        let demand = Demand::from_flags(flags)?;
+        if key.len() != self.key_size || value.len() != self.value_size {
+            return Err(Errno::EINVAL);
+        }
+        let bucket = self.bucket(key);
+        let _lock = self.lock(bucket);
+        let old = self.find(bucket, key);
+        match (demand, old) {
+            (Demand::Missing, Some(_)) => return Err(Errno::EEXIST),
+            (Demand::Present, None) => return Err(Errno::ENOENT),
+            _ => {}
+        }
+        if old.is_none() {
+            let room = |count| (count < self.entries).then(|| count + 1);
+            self.count
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room)
+                .map_err(|_| Errno::E2BIG)?;
+        }
+        let taken = self.slab.take();
+        if taken.is_err() && old.is_none() {
+            self.count.fetch_sub(1, Ordering::Relaxed);
+        }
+        let node = taken?;
+        self.slab.set_key(node, key);
+        self.slab.set_value(node, 0, value);
+        self.slab.hash(node).store(bucket.hash, Ordering::Relaxed);
+        self.slab.link(node).store(
+            self.head(bucket.number).load(Ordering::Relaxed),
+            Ordering::Relaxed,
+        );
+        self.head(bucket.number).store(node.0, Ordering::Release);
+        if let Some(old) = old {
+            self.unlink(bucket, old);
+        }
+        Ok(())
+    }
+
+    fn key_of(&self, node: Node) -> Vec<u8> {
+        let mut key = vec![0; self.key_size];
+        self.slab.key(node, &mut key);
+        key
+    }
+}
+
+impl Map for Hash {
+    fn lookup(&self, _cpu: u32, key: &[u8]) -> Option<u64> {
+        self.find(self.bucket(key), key)
+            .map(|node| self.slab.value_addr(node))
+    }
+
+    fn update(&self, _cpu: u32, key: &[u8], value: &[u8], flags: u64) -> Result<(), Errno> {
+        self.insert(key, value, flags)
+    }
+
+    fn delete(&self, key: &[u8]) -> Result<(), Errno> {
+        if key.len() != self.key_size {
+            return Err(Errno::EINVAL);
+        }
+        let bucket = self.bucket(key);
+        let _lock = self.lock(bucket);
+        let node = self.find(bucket, key).ok_or(Errno::ENOENT)?;
+        self.unlink(bucket, node);
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn read(&self, key: &[u8]) -> Result<Vec<u8>, Errno> {
+        let _pin = crate::pin();
+        let node = self.find(self.bucket(key), key).ok_or(Errno::ENOENT)?;
+        let mut value = vec![0; self.value_size];
+        self.slab.value(node, 0, &mut value);
+        Ok(value)
+    }
+
+    fn write(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), Errno> {
+        self.insert(key, value, flags)
+    }
+
+    fn next_key(&self, key: Option<&[u8]>) -> Result<Vec<u8>, Errno> {
+        let _pin = crate::pin();
+        let found = key.and_then(|key| {
+            let bucket = self.bucket(key);
+            self.find(bucket, key).map(|node| (bucket.number, node))
+        });
+        let mut first = 0;
+        if let Some((bucket, node)) = found {
+            match self.slab.link(node).load(Ordering::Acquire) {
+                0 => first = bucket + 1,
+                next => return Ok(self.key_of(Node(next))),
+            }
+        }
+        let node = (first..=self.bucket_mask).find_map(|bucket| self.chain(bucket).next());
+        node.map(|node| self.key_of(node)).ok_or(Errno::ENOENT)
+    }
+
+    fn region_of(&self, addr: u64) -> Option<Region> {
+        self.slab.region_of(addr)
+    }
+
+    fn memlock_bytes(&self) -> u64 {
+        let table = HEADER_BYTES + BUCKET_BYTES * (u64::from(self.bucket_mask) + 1);
+        let cpus = u64::from(self.cpus);
+        if self.preallocated {
+            table + self.element_bytes * (u64::from(self.entries) + cpus) + 8 * cpus
+        } else {
+            table + (self.element_bytes + 8) * u64::from(self.count.load(Ordering::Relaxed))
+        }
+    }
+}

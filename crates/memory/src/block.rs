@@ -1,0 +1,158 @@
+//! A zeroed allocation with a stable address.
+
+use crate::raw;
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU32;
+
+/// Alignment of every block: a cache line, so that neighbouring CPUs' values do not share one.
+const ALIGN: usize = 64;
+
+/// Zeroed memory that programs and commands share. Its address holds for its lifetime.
+#[derive(Debug)]
+pub struct Block {
+    start: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: the block owns its allocation, and all access to its bytes is atomic.
+unsafe impl Send for Block {}
+// SAFETY: as above; `&Block` only reads and writes through atomics.
+unsafe impl Sync for Block {}
+
+impl Block {
+    /// `len` zeroed bytes, 64-byte aligned, or `None` if the host has no memory for them.
+    #[must_use]
+    pub fn new(len: usize) -> Option<Self> {
+        let layout = Self::layout(len)?;
+        // SAFETY: `layout` has a size of at least ALIGN (see `layout`).
+        let start = unsafe { alloc_zeroed(layout) };
+        NonNull::new(start).map(|start| Self { start, len })
+    }
+
+    /// Like [`Self::new`], ending the process the way `Box::new` does when memory is out. For small blocks.
+    #[must_use]
+    pub fn new_small(len: usize) -> Self {
+        Self::new(len).unwrap_or_else(|| handle_alloc_error(Layout::new::<[u8; ALIGN]>()))
+    }
+
+    fn layout(len: usize) -> Option<Layout> {
+        Layout::from_size_align(len.max(1).checked_next_multiple_of(ALIGN)?, ALIGN).ok()
+    }
+
+    /// Address of the first byte.
+    #[must_use]
+    pub fn addr(&self) -> u64 {
+        self.start.as_ptr().expose_provenance() as u64
+    }
+
+    /// Bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it has no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Copies `out.len()` bytes from `offset` out.
+    ///
+    /// # Panics
+    /// If the range leaves the block.
+    pub fn read(&self, offset: usize, out: &mut [u8]) {
+        let addr = self.check(offset, out.len());
+        // SAFETY: `check` found the range within the allocation.
+        unsafe { raw::read(addr, out) }
+    }
+
+    /// Copies `bytes` to `offset`.
+    ///
+    /// # Panics
+    /// If the range leaves the block.
+    pub fn write(&self, offset: usize, bytes: &[u8]) {
+        let addr = self.check(offset, bytes.len());
+        // SAFETY: `check` found the range within the allocation.
+        unsafe { raw::write(addr, bytes) }
+    }
+
+    /// Fills `len` bytes from `offset` with `value`.
+    ///
+    /// # Panics
+    /// If the range leaves the block.
+    pub fn fill(&self, offset: usize, len: usize, value: u8) {
+        const PIECE: usize = 256;
+        let end = offset.saturating_add(len);
+        self.check(offset, len);
+        for at in (offset..end).step_by(PIECE) {
+            self.write(at, &[value; PIECE][..PIECE.min(end - at)]);
+        }
+    }
+
+    /// The four bytes at `offset` as an atomic cell, for data structures within a block.
+    ///
+    /// # Panics
+    /// If they leave the block or `offset` is not a multiple of 4.
+    #[must_use]
+    pub fn cell32(&self, offset: usize) -> &AtomicU32 {
+        let addr = self.check(offset, 4);
+        assert!(addr.is_multiple_of(4), "a cell at {offset} is not aligned");
+        // SAFETY: checked and aligned by the two lines above; live as long as `self`.
+        unsafe { raw::cell32(addr) }
+    }
+
+    /// Address of byte `offset`, after checking that `len` bytes are there.
+    fn check(&self, offset: usize, len: usize) -> u64 {
+        let end = offset.checked_add(len);
+        assert!(
+            end.is_some_and(|end| end <= self.len),
+            "access of {len} bytes at {offset} in a block of {}",
+            self.len
+        );
+        self.addr() + offset as u64
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        let layout = Self::layout(self.len).expect("the same call succeeded in `new`");
+        // SAFETY: `start` came from `alloc_zeroed` with this very layout.
+        unsafe { dealloc(self.start.as_ptr(), layout) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_what_was_written_at_any_offset() {
+        let block = Block::new_small(40);
+        assert_eq!(block.addr() % 64, 0);
+        let bytes: Vec<u8> = (1..=19).collect();
+        for offset in 0..=21 {
+            block.fill(0, 40, 0);
+            block.write(offset, &bytes);
+            let mut out = [0; 19];
+            block.read(offset, &mut out);
+            assert_eq!(out.as_slice(), bytes);
+            let mut all = [0; 40];
+            block.read(0, &mut all);
+            assert_eq!(all.iter().filter(|byte| **byte != 0).count(), 19);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "in a block of 8")]
+    fn refuses_a_range_that_leaves_it() {
+        Block::new_small(8).write(usize::MAX, &[0; 2]);
+    }
+
+    #[test]
+    fn an_empty_block_has_an_address() {
+        assert!(Block::new_small(0).is_empty());
+        assert!(Block::new(usize::MAX).is_none());
+    }
+}
