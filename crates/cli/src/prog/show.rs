@@ -6,9 +6,8 @@ use crate::calls;
 use crate::failure::{Failure, Outcome};
 use crate::output::{Record, escape, object, plain};
 use crate::select::{self, full_name, tag_text};
-use chrono::{Local, TimeZone};
-use rustix::time::{ClockId, Timespec, clock_gettime};
 use skep_btf::json::Node;
+use skep_sys::clock::{Clock, now_ns, utc_offset_seconds};
 use skep_uapi::{Bpf, Errno, Handle, ObjectKind, PinInfo, ProgInfo};
 use std::io::{self, Write};
 
@@ -87,17 +86,37 @@ fn epoch_seconds(boot_ns: u64) -> Option<i64> {
     if boot_ns == 0 {
         return None;
     }
-    let nanoseconds = |time: Timespec| time.tv_sec.wrapping_mul(NANOSECONDS).wrapping_add(time.tv_nsec);
-    let now = nanoseconds(clock_gettime(ClockId::Realtime));
-    let up = nanoseconds(clock_gettime(ClockId::Boottime));
-    Some(now.wrapping_sub(up).wrapping_add(i64::try_from(boot_ns).ok()?).div_euclid(NANOSECONDS))
+    let started = now_ns(Clock::Realtime).wrapping_sub(now_ns(Clock::Boottime));
+    Some(started.wrapping_add(boot_ns).cast_signed().div_euclid(NANOSECONDS))
 }
 
+/// Local time as `2026-11-24T13:49:47+0000`.
 fn local_time(seconds: i64) -> String {
-    match Local.timestamp_opt(seconds, 0).single() {
-        Some(time) => time.format("%FT%T%z").to_string(),
-        None => seconds.to_string(),
-    }
+    let offset = utc_offset_seconds(seconds);
+    let local = seconds.saturating_add(offset);
+    let (days, clock) = (local.div_euclid(86_400), local.rem_euclid(86_400));
+    let (year, month, day) = civil_date(days);
+    let (hour, minute, second) = (clock / 3600, clock / 60 % 60, clock % 60);
+    let (sign, ahead) = if offset < 0 { ('-', -offset) } else { ('+', offset) };
+    format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{sign}{:02}{:02}",
+        ahead / 3600,
+        ahead / 60 % 60
+    )
+}
+
+/// Year, month and day of a number of days since 1970 in the Gregorian calendar. Years are counted from March, so that
+/// the leap day is a year's last, in eras of 400 years.
+fn civil_date(days: i64) -> (i64, i64, i64) {
+    const ERA_DAYS: i64 = 146_097;
+    let from_march_0000 = days + 719_468;
+    let (era, day_of_era) = (from_march_0000.div_euclid(ERA_DAYS), from_march_0000.rem_euclid(ERA_DAYS));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
 /// Ids separated by commas.
@@ -211,5 +230,18 @@ impl Record for ProgRecord {
             ("pinned", text_array(&self.pins)),
         ])));
         Node::Object(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates() {
+        assert_eq!(civil_date(0), (1970, 1, 1));
+        assert_eq!(civil_date(11_016), (2000, 2, 29));
+        assert_eq!(civil_date(20_781), (2026, 11, 24));
+        assert_eq!(civil_date(-1), (1969, 12, 31));
     }
 }

@@ -9,8 +9,8 @@ use crate::failure::{Failure, Outcome};
 use crate::output::escape;
 use serde_json::Value;
 use skep_btf::json::to_bpftool_compact;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use skep_sys::TerminationSignals;
+use std::time::Duration;
 
 /// Most lines of one read.
 const LINES_MAX: u32 = 256;
@@ -24,15 +24,13 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
     }
     let bpf = session.bpf()?;
     let json = session.out.is_json();
-    let stop = Arc::new(AtomicBool::new(false));
+    // In text the signal may end us; in JSON the array has to be closed.
+    let signals = if json { Some(TerminationSignals::block()?) } else { None };
     if json {
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
-            signal_hook::flag::register(signal, Arc::clone(&stop))?;
-        }
         session.out.json_begin_stream()?;
     }
     let mut first = true;
-    while !stop.load(Ordering::Relaxed) {
+    while !stopped(signals.as_ref())? {
         let lines = calls::trace_read(&*bpf, LINES_MAX, WAIT_MS)
             .map_err(|errno| Failure::message(format!("failed to read the trace pipe: {errno}")))?;
         let out = session.out.results();
@@ -48,4 +46,11 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
     }
     writeln!(session.out.results(), "]")?;
     Ok(())
+}
+
+fn stopped(signals: Option<&TerminationSignals>) -> Outcome<bool> {
+    match signals {
+        Some(signals) => Ok(signals.wait(Some(Duration::ZERO))?),
+        None => Ok(false),
+    }
 }
