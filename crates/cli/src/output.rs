@@ -54,6 +54,11 @@ impl Out {
         }
     }
 
+    /// Changes the form of results that have not been shown yet.
+    pub(crate) fn set_format(&mut self, format: Format) {
+        self.format = format;
+    }
+
     /// The text sink. In JSON nothing may be written to it but a stream.
     pub(crate) fn results(&mut self) -> &mut dyn Write {
         &mut *self.results
