@@ -39,13 +39,6 @@ const fn gpl(row: HelperProto) -> HelperProto {
     }
 }
 
-const fn pure(row: HelperProto) -> HelperProto {
-    HelperProto {
-        needs_run_ctx: false,
-        ..row
-    }
-}
-
 const fn packet_args(row: HelperProto) -> HelperProto {
     HelperProto {
         packet_args: PacketArgs::Allowed,
@@ -78,7 +71,7 @@ pub(crate) static HELPERS: &[HelperProto] = &[
     packet_args(row(H::MAP_UPDATE_ELEM, (3, 18), [Map, MapKey, MapValue, Anything, No])),
     packet_args(row(H::MAP_DELETE_ELEM, (3, 18), [Map, MapKey, No, No, No])),
     row(H::KTIME_GET_NS, (4, 1), [No; 5]),
-    gpl(row(H::TRACE_PRINTK, (4, 1), [MemRead, Size, Anything, Anything, Anything])),
+    gpl(row(H::TRACE_PRINTK, (4, 1), [MemRead, Size, No, No, No])),
     row(H::GET_PRANDOM_U32, (4, 1), [No; 5]),
     row(H::GET_SMP_PROCESSOR_ID, (4, 1), [No; 5]),
     returns(RetKind::Void, row(H::TAIL_CALL, (4, 2), [Ctx, Map, Anything, No, No])),
@@ -88,7 +81,7 @@ pub(crate) static HELPERS: &[HelperProto] = &[
     row(H::GET_CGROUP_CLASSID, (6, 18), [No; 5]),
     xdp(row(H::REDIRECT, (4, 8), [Anything, Anything, No, No, No])),
     xdp(gpl(row(H::PERF_EVENT_OUTPUT, (4, 8), [Ctx, Map, Anything, MemRead, SizeOrZero]))),
-    pure(packet_args(xdp(row(H::CSUM_DIFF, (4, 6), [MemReadOrNull, SizeOrZero, MemReadOrNull, SizeOrZero, Anything])))),
+    packet_args(xdp(row(H::CSUM_DIFF, (4, 6), [MemReadOrNull, SizeOrZero, MemReadOrNull, SizeOrZero, Anything]))),
     gpl(row(H::GET_CURRENT_TASK, (4, 8), [No; 5])),
     row(H::GET_NUMA_NODE_ID, (4, 10), [No; 5]),
     moves_packet(xdp(row(H::XDP_ADJUST_HEAD, (4, 10), [Ctx, Anything, No, No, No]))),
@@ -100,8 +93,8 @@ pub(crate) static HELPERS: &[HelperProto] = &[
     packet_args(row(H::MAP_PUSH_ELEM, (4, 20), [Map, MapValue, Anything, No, No])),
     row(H::MAP_POP_ELEM, (4, 20), [Map, MapValueWrite, No, No, No]),
     row(H::MAP_PEEK_ELEM, (4, 20), [Map, MapValueWrite, No, No, No]),
-    pure(row(H::STRTOL, (5, 2), [MemRead, Size, Anything, FixedWrite(8), No])),
-    pure(row(H::STRTOUL, (5, 2), [MemRead, Size, Anything, FixedWrite(8), No])),
+    row(H::STRTOL, (5, 2), [MemRead, Size, Anything, FixedWrite(8), No]),
+    row(H::STRTOUL, (5, 2), [MemRead, Size, Anything, FixedWrite(8), No]),
     gpl(row(H::PROBE_READ_USER, (5, 5), [MemWrite, SizeOrZero, Anything, No, No])),
     gpl(row(H::PROBE_READ_KERNEL, (5, 5), [MemWrite, SizeOrZero, Anything, No, No])),
     gpl(row(H::PROBE_READ_USER_STR, (5, 5), [MemWrite, SizeOrZero, Anything, No, No])),
@@ -114,9 +107,9 @@ pub(crate) static HELPERS: &[HelperProto] = &[
     row(H::RINGBUF_QUERY, (5, 8), [Map, Anything, No, No, No]),
     row(H::KTIME_GET_COARSE_NS, (5, 11), [No; 5]),
     xdp(gpl(row(H::CHECK_MTU, (5, 12), [Ctx, Anything, FixedWrite(4), Anything, Anything]))),
-    pure(gpl(row(H::SNPRINTF, (5, 13), [MemWriteOrNull, SizeOrZero, ConstStr, MemReadOrNull, SizeOrZero]))),
+    gpl(row(H::SNPRINTF, (5, 13), [MemWriteOrNull, SizeOrZero, ConstStr, MemReadOrNull, SizeOrZero])),
     gpl(row(H::TRACE_VPRINTK, (5, 16), [MemRead, Size, MemReadOrNull, SizeOrZero, No])),
-    pure(row(H::STRNCMP, (5, 17), [MemRead, Size, ConstStr, No, No])),
+    row(H::STRNCMP, (5, 17), [MemRead, Size, ConstStr, No, No]),
     xdp(row(H::XDP_GET_BUFF_LEN, (5, 18), [Ctx, No, No, No, No])),
     xdp(row(H::XDP_LOAD_BYTES, (5, 18), [Ctx, Anything, MemWrite, Size, No])),
     xdp(row(H::XDP_STORE_BYTES, (5, 18), [Ctx, Anything, MemRead, Size, No])),

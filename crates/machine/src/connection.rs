@@ -2,7 +2,7 @@
 
 use crate::commands;
 use crate::{BtfObject, LinkObject, Machine, MapBody, Object, Prog};
-use skep_exec::{Outcome, Packet, RunError};
+use skep_exec::{Outcome, Packet, RunError, Runner};
 use skep_uapi::{Bpf, Command, Engine, Errno, Handle, Reply, Value};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -135,6 +135,11 @@ impl Connection {
         repeat: u32,
     ) -> Result<Outcome, RunError> {
         commands::test_run::execute(self, prog, packet, engine, repeat)
+    }
+
+    /// Leases a CPU slot for `work`, which may run the program as often as it likes.
+    pub fn with_runner<R>(&self, prog: &Prog, work: impl FnOnce(&Runner<'_>) -> R) -> R {
+        commands::test_run::with_runner(self, prog, work)
     }
 
     pub(crate) fn map(&self, handle: Handle) -> Result<Arc<MapBody>, Errno> {

@@ -34,7 +34,7 @@ pub use load::Loaded;
 pub use machine::Machine;
 pub use map::Map;
 pub use object::Object;
-pub use program::{Prepared, Program, Run};
+pub use program::{Prepared, Program, Run, Runner};
 pub use skep_exec::EngineKind;
 pub use skep_loader::{LoadError, Options, Programs};
 pub use skep_machine::{AttachError, AttachMode, Config, Connection, Host, Peer, Ports};

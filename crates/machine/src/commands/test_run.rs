@@ -2,7 +2,7 @@
 
 use crate::services::RunServices;
 use crate::{Connection, Prog};
-use skep_exec::{EngineKind, Packet, PacketSpec, RunError, RunSettings, Runner};
+use skep_exec::{EngineKind, Outcome, Packet, PacketSpec, RunError, RunSettings, Runner};
 use skep_uapi::{Engine, Errno, ProgType, TestRun, TestRunResult, Value};
 
 /// Smallest packet: an Ethernet header.
@@ -52,9 +52,11 @@ pub(crate) fn run(connection: &Connection, run: &TestRun) -> Result<Value, Errno
     } else {
         context(&packet, &run.ctx_in, run.data_in.len(), bytes.len())
     };
-    let kept = usize::try_from(run.data_size_out)
-        .map_err(|_| Errno::EINVAL)?
-        .min(bytes.len());
+    let room = usize::try_from(run.data_size_out).map_err(|_| Errno::EINVAL)?;
+    if room > 0 && room < bytes.len() {
+        return Err(Errno::ENOSPC);
+    }
+    let kept = room.min(bytes.len());
     Ok(Value::TestRun(TestRunResult {
         retval: u32::try_from(outcome.retval & 0xffff_ffff).expect("masked to 32 bits"),
         duration_ps: outcome.elapsed_ns.saturating_mul(1000) / u64::from(run.repeat.max(1)),
@@ -64,6 +66,26 @@ pub(crate) fn run(connection: &Connection, run: &TestRun) -> Result<Value, Errno
     }))
 }
 
+/// Leases a CPU slot and hands `work` what runs a program on it.
+pub(crate) fn with_runner<R>(
+    connection: &Connection,
+    prog: &Prog,
+    work: impl FnOnce(&Runner<'_>) -> R,
+) -> R {
+    let machine = connection.machine();
+    let services = RunServices {
+        machine,
+        peer: connection.peer(),
+    };
+    let slot = machine.cpus.lease();
+    let settings = RunSettings {
+        services: &services,
+        cpu: slot.number,
+        numa_node: 0,
+    };
+    work(&Runner::new(&prog.image, settings))
+}
+
 /// Runs a program on a leased CPU slot.
 pub(crate) fn execute(
     connection: &Connection,
@@ -71,28 +93,20 @@ pub(crate) fn execute(
     packet: &Packet,
     engine: Engine,
     repeat: u32,
-) -> Result<skep_exec::Outcome, RunError> {
-    let machine = connection.machine();
-    let services = RunServices {
-        machine,
-        peer: connection.peer(),
-    };
-    let slot = machine.cpus.lease();
-    let runner = Runner::new(
-        &prog.image,
-        RunSettings {
-            services: &services,
-            cpu: slot.number,
-            numa_node: 0,
-        },
-    );
-    let engine = match engine {
+) -> Result<Outcome, RunError> {
+    with_runner(connection, prog, |runner| {
+        runner.run(engine_of(prog, engine), packet, repeat)
+    })
+}
+
+/// The engine that a choice means for a program.
+pub(crate) fn engine_of(prog: &Prog, engine: Engine) -> EngineKind {
+    match engine {
         Engine::Auto if prog.image.compiled().is_some() => EngineKind::Native,
         Engine::Auto | Engine::Interp => EngineKind::Interp,
         Engine::Jit => EngineKind::Native,
         Engine::Checked => EngineKind::Checked,
-    };
-    runner.run(engine, packet, repeat)
+    }
 }
 
 /// Reads a `struct xdp_md` given as context: `data` is the length of the metadata at the start of the packet, `data_end` at most
