@@ -31,5 +31,3 @@ pub(crate) const PRECISION_NODES_MAX: usize = 24_000_000;
 pub(crate) const LOG_BYTES_MAX: usize = 64 << 20;
 /// Arguments of a format string (`MAX_BPRINTF_VARARGS`).
 pub(crate) const FORMAT_ARGS_MAX: u64 = 12;
-/// Bytes of stack that the counter of `may_goto` takes.
-pub(crate) const MAY_GOTO_BYTES: u32 = 8;

@@ -8,11 +8,16 @@ use skep_testkit::{Case, Harness};
 
 fn check(case: &Case) {
     let question = Question::read(case);
+    let reason = question.linux.as_deref().map(str::trim);
+    assert_ne!(reason, Some(""), "a difference to Linux needs its reason");
     let answer = question.answer();
     case.expect("verdict", &answer.verdict());
     case.expect("log", &answer.log);
     if let Ok(verified) = &answer.result {
-        assert_eq!(verified.program().insns().len(), question.program.insns().len());
+        assert_eq!(
+            verified.program().insns().len(),
+            question.program.insns().len()
+        );
     }
 }
 

@@ -26,7 +26,7 @@ fn check(case: &Case) {
     let (errno, log) = ask_linux(&question).unwrap();
     let ours = (answer.errno(), telling_line(answer.errno(), &answer.log));
     let theirs = (errno, telling_line(errno, &log));
-    assert_eq!(ours, theirs, "skep, then Linux:\n{log}");
+    assert_eq!(ours, theirs, "skep: {}\nLinux:\n{log}", answer.verdict());
 }
 
 /// The line to compare: of an accepted program the figures, else the last one that says something about the program.
@@ -42,7 +42,11 @@ fn telling_line(errno: i32, log: &str) -> &str {
 }
 
 fn ask_linux(question: &Question) -> io::Result<(i32, String)> {
-    let maps: Vec<OwnedFd> = question.maps.iter().map(create).collect::<io::Result<_>>()?;
+    let maps: Vec<OwnedFd> = question
+        .maps
+        .iter()
+        .map(create)
+        .collect::<io::Result<_>>()?;
     let insns = with_fds(&question.program, &maps).to_bytes();
     let licence = CString::new(question.licence.as_str()).unwrap();
     let mut log = vec![0; if question.level == 0 { 0 } else { LOG_BYTES }];
@@ -92,7 +96,11 @@ fn create(map: &MapDesc) -> io::Result<OwnedFd> {
     let Some(constant) = &map.constant else {
         return Ok(fd);
     };
-    assert_ne!(map.map_flags & BPF_F_RDONLY_PROG, 0, "a constant is read-only");
+    assert_ne!(
+        map.map_flags & BPF_F_RDONLY_PROG,
+        0,
+        "a constant is read-only"
+    );
     let ops = Map::from_fd(fd.try_clone()?)?;
     ops.update(&[0; 4], constant, 0)?;
     ops.freeze()?;
@@ -102,7 +110,9 @@ fn create(map: &MapDesc) -> io::Result<OwnedFd> {
 /// The program with the case's map numbers replaced by descriptors.
 fn with_fds(program: &Program, maps: &[OwnedFd]) -> Program {
     let fd = |number: i32| {
-        let map = usize::try_from(number).ok().and_then(|number| maps.get(number));
+        let map = usize::try_from(number)
+            .ok()
+            .and_then(|number| maps.get(number));
         map.map_or(number, AsRawFd::as_raw_fd)
     };
     let mut insns = program.insns().to_vec();

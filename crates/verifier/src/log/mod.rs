@@ -11,6 +11,15 @@ use crate::reject::Reject;
 use crate::verified::Stats;
 use std::fmt;
 
+/// A function as something to print.
+pub(crate) struct Shown<F>(pub(crate) F);
+
+impl<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for Shown<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.0)(f)
+    }
+}
+
 /// Log level bits, as in `bpf_attr.log_level`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LogLevel(pub u32);

@@ -1,5 +1,6 @@
 //! Registers and stack as text: `R1=ctx() R6=pkt(off=14,r=14) fp-8=0000????`.
 
+use super::Shown;
 use crate::domain::{Ranges, Scalar};
 use crate::state::{Byte, Frame, Kind, Precision, Reg, Slot};
 use std::fmt;
@@ -46,7 +47,7 @@ pub(crate) fn frame<'a>(
     only: Scratched,
     names: Names<'a>,
 ) -> impl fmt::Display + 'a {
-    fmt::from_fn(move |f| {
+    Shown(move |f: &mut fmt::Formatter<'_>| {
         if index > 0 {
             write!(f, " frame{index}:")?;
         }
@@ -109,13 +110,15 @@ fn write_reg(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt::Re
         | Kind::MapValueOrNull(_)
         | Kind::Packet
         | Kind::PacketMeta
-        | Kind::PacketEnd
-        | Kind::Func(_) => write_pointer(f, reg, names),
+        | Kind::PacketEnd => write_pointer(f, reg, names),
     }
 }
 
 fn write_scalar(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt::Result {
-    if names.precision.is_some_and(|graph| graph.is_precise(reg.node)) {
+    if names
+        .precision
+        .is_some_and(|graph| graph.is_precise(reg.node))
+    {
         f.write_str("P")?;
     }
     if let Some(value) = reg.value.as_const() {
@@ -126,7 +129,7 @@ fn write_scalar(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt:
         parts.add(format_args!(
             "id={}{}",
             reg.id.0,
-            fmt::from_fn(|f| if reg.linked_add {
+            Shown(|f: &mut fmt::Formatter<'_>| if reg.linked_add {
                 write!(f, "{:+}", reg.off)
             } else {
                 Ok(())
@@ -146,12 +149,10 @@ fn write_pointer(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt
         parts.add(format_args!("off={}", reg.off))?;
     }
     match reg.kind {
-        Kind::Packet | Kind::PacketMeta => {
-            match reg.range.bytes() {
-                Some(bytes) => parts.add(format_args!("r={bytes}"))?,
-                None => parts.add(format_args!("r={:#x}", i64::from(reg.range.number())))?,
-            }
-        }
+        Kind::Packet | Kind::PacketMeta => match reg.range.bytes() {
+            Some(bytes) => parts.add(format_args!("r={bytes}"))?,
+            None => parts.add(format_args!("r={:#x}", i64::from(reg.range.number())))?,
+        },
         Kind::MapPtr(map) | Kind::MapValue(map) | Kind::MapValueOrNull(map) => {
             let map = (names.map)(map);
             if !map.name.is_empty() {
@@ -159,7 +160,7 @@ fn write_pointer(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt
             }
             parts.add(format_args!("ks={},vs={}", map.key_bytes, map.value_bytes))?;
         }
-        Kind::Uninit | Kind::Scalar | Kind::Ctx | Kind::Stack(_) | Kind::PacketEnd | Kind::Func(_) => {}
+        Kind::Uninit | Kind::Scalar | Kind::Ctx | Kind::Stack(_) | Kind::PacketEnd => {}
     }
     match reg.value.as_const() {
         Some(0) => {}

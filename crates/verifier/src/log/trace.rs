@@ -4,7 +4,7 @@
 //! just the failing one. At level 2 everything stays.
 
 use super::state::{MapName, Names, Scratched, frame};
-use super::{Log, LogLevel};
+use super::{LogLevel, Shown};
 use crate::path::Path;
 use crate::program::cfg::called;
 use crate::state::{Frame, MapIdx, Precision, State};
@@ -118,7 +118,10 @@ impl Path<'_> {
     pub(crate) fn print_validated(&mut self) {
         if let (Some(subprog), true) = (self.global, self.log.prints_insns()) {
             let name = &self.checked.decl(subprog).name;
-            let text = format!("Func#{} ('{name}') is safe for any args that match its prototype\n", subprog.0);
+            let text = format!(
+                "Func#{} ('{name}') is safe for any args that match its prototype\n",
+                subprog.0
+            );
             self.log.write(format_args!("{text}"));
         }
     }
@@ -246,7 +249,12 @@ impl Path<'_> {
         let text = format!(
             "cur state:{}\nold state:{}",
             self.render_top(Scratched::ALL),
-            self.render_with(old.frame(), depth - 1, Scratched::ALL, Some(&self.precision)),
+            self.render_with(
+                old.frame(),
+                depth - 1,
+                Scratched::ALL,
+                Some(&self.precision)
+            ),
         );
         self.log.write(format_args!("{text}\n"));
     }
@@ -294,7 +302,7 @@ impl Path<'_> {
 
 /// `processed 4 insns (limit 1000000) …`, the last line of every log.
 pub(crate) fn figures(stats: &crate::verified::Stats) -> impl fmt::Display + '_ {
-    fmt::from_fn(move |f| {
+    Shown(move |f: &mut fmt::Formatter<'_>| {
         write!(
             f,
             "processed {} insns (limit {}) max_states_per_insn {} total_states {} peak_states {} mark_read 0",

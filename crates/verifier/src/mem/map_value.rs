@@ -45,14 +45,12 @@ impl Path<'_> {
         let implied = map_type_rule(desc.map_type).map_or(0, |rule| rule.implied_flags);
         let flags = desc.map_flags | implied;
         match dir {
-            Dir::Write if flags & BPF_F_RDONLY_PROG != 0 => {
-                Err(Reject::MapWriteForbidden {
-                    at,
-                    value_bytes,
-                    off,
-                    size,
-                })
-            }
+            Dir::Write if flags & BPF_F_RDONLY_PROG != 0 => Err(Reject::MapWriteForbidden {
+                at,
+                value_bytes,
+                off,
+                size,
+            }),
             Dir::Read if flags & BPF_F_WRONLY_PROG != 0 => Err(Reject::MapReadForbidden {
                 at,
                 value_bytes,

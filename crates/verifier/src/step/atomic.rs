@@ -40,7 +40,7 @@ impl Path<'_> {
         old: Option<R>,
     ) -> Result<(), Reject> {
         self.read(src)?;
-        let cell = self.cell(dst, off, size)?;
+        let cell = self.atomic_cell(dst, off, size)?;
         if old == Some(R::R0) {
             let expected = self.read(R::R0)?;
             // What is compared with decides what is stored.
@@ -65,7 +65,7 @@ impl Path<'_> {
     }
 
     fn load_acquire(&mut self, size: Size, dst: R, base: R, off: i16) -> Result<(), Reject> {
-        let cell = self.cell(base, off, size)?;
+        let cell = self.atomic_cell(base, off, size)?;
         self.writable(dst)?;
         if !allows(&cell) {
             return Err(Reject::LoadAcquireKind {
@@ -80,7 +80,7 @@ impl Path<'_> {
 
     fn store_release(&mut self, size: Size, base: R, src: R, off: i16) -> Result<(), Reject> {
         let value = Stored::Reg(src, self.read(src)?);
-        let cell = self.cell(base, off, size)?;
+        let cell = self.atomic_cell(base, off, size)?;
         if !allows(&cell) {
             return Err(Reject::StoreReleaseKind {
                 at: self.at,
@@ -94,8 +94,5 @@ impl Path<'_> {
 
 /// Memory that is rewritten (contexts) or that others do not access atomically (packets) is out.
 fn allows(cell: &Cell) -> bool {
-    !matches!(
-        cell.base.kind,
-        Kind::Ctx | Kind::Packet | Kind::PacketMeta
-    )
+    !matches!(cell.base.kind, Kind::Ctx | Kind::Packet | Kind::PacketMeta)
 }

@@ -53,7 +53,11 @@ impl Question {
         let licence = case.optional("licence").unwrap_or("GPL").trim().to_owned();
         Self {
             program,
-            maps: maps.lines().zip(0..).map(|(line, fd)| map(line, fd)).collect(),
+            maps: maps
+                .lines()
+                .zip(0..)
+                .map(|(line, fd)| map(line, fd))
+                .collect(),
             licence,
             flags: number(case, "flags", 0),
             attach: number(case, "attach", 0),
