@@ -2,7 +2,8 @@
 
 use crate::commands;
 use crate::{BtfObject, LinkObject, Machine, MapBody, Object, Prog};
-use skep_uapi::{Bpf, Command, Errno, Handle, Reply, Value};
+use skep_exec::{Outcome, Packet, RunError};
+use skep_uapi::{Bpf, Command, Engine, Errno, Handle, Reply, Value};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -120,6 +121,20 @@ impl Connection {
         } else {
             Err(Errno::EINVAL)
         }
+    }
+
+    /// Runs a program `repeat` times over one packet, on a leased CPU slot.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn run_packet(
+        &self,
+        prog: &Prog,
+        packet: &Packet,
+        engine: Engine,
+        repeat: u32,
+    ) -> Result<Outcome, RunError> {
+        commands::test_run::execute(self, prog, packet, engine, repeat)
     }
 
     pub(crate) fn map(&self, handle: Handle) -> Result<Arc<MapBody>, Errno> {
