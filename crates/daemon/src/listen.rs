@@ -255,7 +255,9 @@ impl Listener {
 
     fn start_session(&self, stream: UnixStream, place: Place) {
         let shared = Arc::clone(&self.shared);
-        self.spawn("skep-session", move || session::serve(stream, place, &shared));
+        self.spawn("skep-session", move || {
+            session::serve(stream, place, &shared)
+        });
     }
 
     fn start_refusal(&self, stream: UnixStream) {
@@ -277,7 +279,9 @@ impl Listener {
             .name(name.to_owned())
             .stack_size(limits::SESSION_STACK_BYTES);
         if let Err(error) = thread.spawn(body) {
-            self.shared.log.line(format_args!("client dropped: no thread: {error}"));
+            self.shared
+                .log
+                .line(format_args!("client dropped: no thread: {error}"));
         }
     }
 

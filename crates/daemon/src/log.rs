@@ -76,7 +76,10 @@ fn append(file: &mut File, line: &str) -> io::Result<()> {
 /// Keeps whole lines from the end.
 fn drop_older_half(file: &mut File) -> io::Result<()> {
     let tail = read_tail(file, LOG_BYTES_MAX / 2)?;
-    let begin = tail.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    let begin = tail
+        .iter()
+        .position(|&byte| byte == b'\n')
+        .map_or(0, |at| at + 1);
     file.set_len(0)?;
     file.write_all(&tail[begin..])
 }
@@ -127,7 +130,10 @@ impl Display for Utc {
         }
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
         let day = day + 1;
-        write!(f, "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+        write!(
+            f,
+            "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
+        )
     }
 }
 

@@ -3,10 +3,10 @@
 //! Everything that belongs to the session lives on its thread's stack, its `Bpf` connection too: whatever ends the
 //! session, a panic included, closes its handles.
 
+use crate::Peer;
 use crate::limits::{COMM_BYTES_MAX, DEPARTURE_TIME, REFUSAL_TIME, TRACE_WAIT};
 use crate::listen::Shared;
 use crate::sessions::Place;
-use crate::Peer;
 use skep_sys::is_hung_up;
 use skep_uapi::{Bpf, Command, Reply, Value};
 use skep_wire::{
@@ -27,9 +27,10 @@ pub(crate) fn serve(stream: UnixStream, place: Place, shared: &Shared) {
     match outcome {
         Ok(Ok(())) => {}
         Ok(Err(error)) => shared.log.line(format_args!("session dropped: {error}")),
-        Err(payload) => shared
-            .log
-            .line(format_args!("session dropped: panic: {}", panic_text(&*payload))),
+        Err(payload) => shared.log.line(format_args!(
+            "session dropped: panic: {}",
+            panic_text(&*payload)
+        )),
     }
 }
 
@@ -62,11 +63,7 @@ fn converse(stream: UnixStream, place: &Place, shared: &Shared) -> Result<(), Wi
     let Some(bpf) = greet(&mut connection, place, shared)? else {
         return Ok(());
     };
-    let session = Session {
-        bpf,
-        place,
-        shared,
-    };
+    let session = Session { bpf, place, shared };
     loop {
         let Request { id, ask } = match connection.read_request(None)? {
             Incoming::Request(request) => request,
@@ -92,7 +89,10 @@ fn greet(
     shared: &Shared,
 ) -> Result<Option<Box<dyn Bpf>>, WireError> {
     match connection.read_request(Some(shared.deadlines.preamble))? {
-        Incoming::Request(Request { id, ask: Ask::Hello(hello) }) => {
+        Incoming::Request(Request {
+            id,
+            ask: Ask::Hello(hello),
+        }) => {
             shared.sessions.wait_departed(DEPARTURE_TIME);
             let peer = peer_of(connection, hello);
             let bpf = shared.backend().connect(peer);
@@ -141,12 +141,21 @@ impl Session<'_> {
     /// The answer, and whether the daemon is to go on.
     fn answer(&self, ask: Ask) -> (Answer, ControlFlow<()>) {
         if self.shared.sessions.is_stopping() {
-            return (Answer::Refused(Refusal::ShuttingDown), ControlFlow::Continue(()));
+            return (
+                Answer::Refused(Refusal::ShuttingDown),
+                ControlFlow::Continue(()),
+            );
         }
         match ask {
-            Ask::Hello(_) => (Answer::Refused(Refusal::HelloOutOfPlace), ControlFlow::Continue(())),
+            Ask::Hello(_) => (
+                Answer::Refused(Refusal::HelloOutOfPlace),
+                ControlFlow::Continue(()),
+            ),
             Ask::Call(command) => (Answer::Reply(self.call(command)), ControlFlow::Continue(())),
-            Ask::DaemonStatus => (Answer::DaemonStatus(self.status()), ControlFlow::Continue(())),
+            Ask::DaemonStatus => (
+                Answer::DaemonStatus(self.status()),
+                ControlFlow::Continue(()),
+            ),
             Ask::Shutdown => (Answer::ShuttingDown, ControlFlow::Break(())),
         }
     }
