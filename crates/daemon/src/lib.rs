@@ -16,7 +16,8 @@ mod session;
 mod sessions;
 mod start;
 
-pub use backend::{Backend, Peer};
+pub use backend::{Backend, empty_machine, machine};
 pub use listen::{EndReason, Ended, Options, RunError, run};
 pub use log::Log;
+pub use skep_machine::Peer;
 pub use start::{Launch, StartError, connect_or_start, wait_until_ended};
