@@ -27,6 +27,8 @@ pub(crate) fn of_program(arrays: &ProgArrays) -> Vec<(u64, String)> {
     if !displacements.is_empty()
         && let Some(base) = address_of(CALL_BASE)
     {
+        // Named as well, because whoever prints calls needs it.
+        wanted.insert(base);
         wanted.extend(
             displacements
                 .iter()

@@ -1,5 +1,7 @@
 //! Clocks, in nanoseconds. Does not know which clock a program should see: that is the machine's choice.
 
+use std::mem::MaybeUninit;
+
 use rustix::time::{ClockId, DynamicClockId, clock_gettime, clock_gettime_dynamic};
 
 /// The kernel's clocks that skep reads.
@@ -36,6 +38,19 @@ pub fn now_ns(clock: Clock) -> u64 {
     seconds
         .saturating_mul(1_000_000_000)
         .saturating_add(nanoseconds)
+}
+
+/// Seconds that local time is ahead of UTC at `seconds` since 1970, by the user's time zone; 0 if it is unknown.
+#[must_use]
+pub fn utc_offset_seconds(seconds: i64) -> i64 {
+    let mut local = MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: `seconds` is a readable time and `local` a writable broken-down time; both live through the call.
+    let done = unsafe { libc::localtime_r(&raw const seconds, local.as_mut_ptr()) };
+    if done.is_null() {
+        return 0;
+    }
+    // SAFETY: `localtime_r` has filled `local`, which was zeroed before.
+    unsafe { local.assume_init() }.tm_gmtoff
 }
 
 #[cfg(test)]

@@ -1,0 +1,20 @@
+//! Which implementation of BPF the commands reach.
+
+use crate::app::Target;
+use crate::failure::{Failure, Outcome};
+use skep_linux::LinuxBpf;
+use skep_uapi::Bpf;
+
+/// Opens the implementation that the options ask for.
+pub(crate) fn open(target: Target) -> Outcome<Box<dyn Bpf>> {
+    match target {
+        Target::Kernel => Ok(Box::new(LinuxBpf::new())),
+        Target::Daemon => daemon_client(),
+    }
+}
+
+
+/// The client of the user's daemon, which is started if none runs.
+fn daemon_client() -> Outcome<Box<dyn Bpf>> {
+    Err(Failure::message("the daemon is not available in this build; use --kernel"))
+}

@@ -1,0 +1,10 @@
+//! `skep verify`: not available yet.
+
+use crate::app::Session;
+use crate::args::Args;
+use crate::failure::{Failure, Outcome};
+
+/// Refuses.
+pub(crate) fn run(_session: &mut Session, _args: &mut Args) -> Outcome {
+    Err(Failure::message("'verify' is not available yet"))
+}
