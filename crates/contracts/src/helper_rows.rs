@@ -78,7 +78,7 @@ pub(crate) static HELPERS: &[HelperProto] = &[
     packet_args(row(H::MAP_UPDATE_ELEM, (3, 18), [Map, MapKey, MapValue, Anything, No])),
     packet_args(row(H::MAP_DELETE_ELEM, (3, 18), [Map, MapKey, No, No, No])),
     row(H::KTIME_GET_NS, (4, 1), [No; 5]),
-    gpl(row(H::TRACE_PRINTK, (4, 1), [MemRead, Size, Anything, Anything, Anything])),
+    gpl(row(H::TRACE_PRINTK, (4, 1), [MemRead, Size, No, No, No])),
     row(H::GET_PRANDOM_U32, (4, 1), [No; 5]),
     row(H::GET_SMP_PROCESSOR_ID, (4, 1), [No; 5]),
     returns(RetKind::Void, row(H::TAIL_CALL, (4, 2), [Ctx, Map, Anything, No, No])),

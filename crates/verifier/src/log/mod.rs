@@ -77,6 +77,13 @@ impl Log {
         self.level.has(LogLevel(3))
     }
 
+    /// Appends a line of whoever decodes or runs what the verifier accepted, if anything at all is wanted.
+    pub fn line(&mut self, text: &str) {
+        if self.is_on() {
+            self.write(format_args!("{text}\n"));
+        }
+    }
+
     /// Appends text; what does not fit any more is dropped.
     pub(crate) fn write(&mut self, text: fmt::Arguments<'_>) {
         if self.text.len() < LOG_BYTES_MAX {
