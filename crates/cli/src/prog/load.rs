@@ -45,7 +45,7 @@ struct Request<'a> {
 fn run(session: &mut Session, args: &mut Args, which: Which) -> Outcome {
     args.require_plain(2)?;
     let (object_path, pin_path) = (args.next().unwrap_or_default(), args.next().unwrap_or_default());
-    let bpf = session.bpf()?;
+    let bpf = session.lasting_bpf()?;
     let bpf = &*bpf;
     let request = parse(bpf, args)?;
     if which == Which::First && calls::open_pin(bpf, &absolute(&pin_path)).is_ok() {
