@@ -16,14 +16,14 @@ fn known(reached: bool, access: Access) -> InsnInfo {
     info
 }
 
-/// Facts as a test states them: which slots are dead, which access the context.
+/// Facts as a test states them: which slots are dead, which access the context (in order).
 fn translated(text: &str, dead: &[u32], ctx: &[(u32, u32, u32)]) -> Result<Xlated, TranslateError> {
     let program = assemble(text).unwrap();
     let info = |at: InsnIdx| {
-        let access = ctx.iter().find(|access| access.0 == at.0);
-        let access = access.map_or(Access::None, |&(_, offset, bytes)| Access::Ctx {
-            offset,
-            bytes,
+        let access = ctx.binary_search_by_key(&at.0, |access| access.0);
+        let access = access.map_or(Access::None, |index| Access::Ctx {
+            offset: ctx[index].1,
+            bytes: ctx[index].2,
         });
         known(!dead.contains(&at.0), access)
     };
