@@ -29,7 +29,11 @@ pub struct Btf {
 impl Default for Btf {
     /// No types and only the empty string, to build upon.
     fn default() -> Self {
-        Self { types: Vec::new(), strings: vec![0], header_bytes: parse::HEADER_BYTES }
+        Self {
+            types: Vec::new(),
+            strings: vec![0],
+            header_bytes: parse::HEADER_BYTES,
+        }
     }
 }
 
@@ -105,7 +109,9 @@ impl Btf {
     #[must_use]
     pub fn bytes_at(&self, off: StrOff) -> Option<&[u8]> {
         let tail = self.strings.get(usize::try_from(off.0).ok()?..)?;
-        tail.split(|byte| *byte == 0).next().filter(|string| string.len() < tail.len())
+        tail.split(|byte| *byte == 0)
+            .next()
+            .filter(|string| string.len() < tail.len())
     }
 
     /// A string, or `None` for an offset outside of the section or bytes that are not UTF-8.
@@ -123,13 +129,17 @@ impl Btf {
     /// The name of a type; empty for `void`, anonymous types and ids that do not exist.
     #[must_use]
     pub fn name(&self, id: TypeId) -> &str {
-        self.get(id).and_then(|ty| self.str(ty.name)).unwrap_or_default()
+        self.get(id)
+            .and_then(|ty| self.str(ty.name))
+            .unwrap_or_default()
     }
 
     /// The first type of this name whose kind `filter` accepts.
     #[must_use]
     pub fn find(&self, name: &str, filter: impl Fn(&Kind) -> bool) -> Option<TypeId> {
-        self.iter().find(|(_, ty)| filter(&ty.kind) && self.str(ty.name) == Some(name)).map(|(id, _)| id)
+        self.iter()
+            .find(|(_, ty)| filter(&ty.kind) && self.str(ty.name) == Some(name))
+            .map(|(id, _)| id)
     }
 
     /// Follows typedefs, qualifiers and type tags. `None` if the chain has more than 32 links (or is a loop).
@@ -186,7 +196,9 @@ impl Btf {
                     id = var.ty;
                     continue;
                 }
-                Kind::Fwd(_) | Kind::Func(_) | Kind::FuncProto(_) | Kind::DeclTag(_) => return None,
+                Kind::Fwd(_) | Kind::Func(_) | Kind::FuncProto(_) | Kind::DeclTag(_) => {
+                    return None;
+                }
             };
             return count.checked_mul(size);
         }
@@ -197,6 +209,29 @@ impl Btf {
     #[must_use]
     pub fn align_of(&self, id: TypeId) -> Option<u32> {
         Layout::new(self).align_of(id)
+    }
+
+    /// Completes a section as a loader must before `BPF_BTF_LOAD`: its size, and the offset of each variable by name
+    /// (both in bytes, from the ELF section and its symbols). Variables are put in order of offset; one that
+    /// `offset_of` does not know keeps its offset. Nothing happens if `section` is not a `DATASEC`.
+    pub fn place_section(
+        &mut self,
+        section: TypeId,
+        size: u32,
+        offset_of: impl Fn(&str) -> Option<u32>,
+    ) {
+        let Some(Kind::Datasec(found)) = self.get(section).map(|ty| &ty.kind) else {
+            return;
+        };
+        let mut placed = found.clone();
+        placed.size = size;
+        for var in &mut placed.vars {
+            var.offset = offset_of(self.name(var.ty)).unwrap_or(var.offset);
+        }
+        placed.vars.sort_by_key(|var| var.offset);
+        if let Some(ty) = self.get_mut(section) {
+            ty.kind = Kind::Datasec(placed);
+        }
     }
 
     /// Appends a string to the string section.

@@ -8,15 +8,20 @@
 use crate::btf::Btf;
 use crate::error::{BtfError, Flaw};
 use crate::limits::RESOLVE_DEPTH_MAX;
-use crate::types::{Array, Composite, Datasec, DeclTag, FuncProto, Int, IntEncoding, Kind, Linkage, Member, StrOff, Type};
+use crate::types::{
+    Array, Composite, Datasec, DeclTag, FuncProto, Int, IntEncoding, Kind, Linkage, Member,
+    MemberForm, StrOff, Type,
+};
 use skep_uapi::TypeId;
 
 /// Longest identifier with its NUL (`KSYM_NAME_LEN`).
 const IDENTIFIER_BYTES_MAX: usize = 512;
 
 pub(crate) fn check(btf: &Btf) -> Result<(), BtfError> {
-    let at = |id: TypeId, what: Flaw| {
-        BtfError::Type { id, kind: btf.get(id).map_or("UNKNOWN", |ty| ty.kind.name()), what }
+    let at = |id: TypeId, what: Flaw| BtfError::Type {
+        id,
+        kind: btf.get(id).map_or("UNKNOWN", |ty| ty.kind.name()),
+        what,
     };
     for (id, ty) in btf.iter() {
         record(btf, ty).map_err(|what| at(id, what))?;
@@ -85,19 +90,25 @@ fn record(btf: &Btf, ty: &Type) -> Result<(), Flaw> {
     name(btf, ty.name, naming(&ty.kind))?;
     match &ty.kind {
         Kind::Int(int) => check_int(*int),
-        Kind::Float { size } if matches!(size, 2 | 4 | 8 | 12 | 16) => Ok(()),
+        Kind::Float {
+            size: 2 | 4 | 8 | 12 | 16,
+        } => Ok(()),
         Kind::Float { size } => Err(Flaw::Size(*size)),
         Kind::Enum(e) => {
             enum_size(e.size)?;
-            e.values.iter().try_for_each(|(off, _)| name(btf, *off, Naming::Identifier))
+            e.values
+                .iter()
+                .try_for_each(|(off, _)| name(btf, *off, Naming::Identifier))
         }
         Kind::Enum64(e) => {
             enum_size(e.size)?;
-            e.values.iter().try_for_each(|(off, _)| name(btf, *off, Naming::Identifier))
+            e.values
+                .iter()
+                .try_for_each(|(off, _)| name(btf, *off, Naming::Identifier))
         }
         Kind::Struct(composite) | Kind::Union(composite) => members(btf, &ty.kind, composite),
-        Kind::Func(func) => linkage(func.linkage, Linkage::EXTERN),
-        Kind::Var(var) => linkage(var.linkage, Linkage::EXTERN),
+        Kind::Func(func) => linkage(func.linkage),
+        Kind::Var(var) => linkage(var.linkage),
         Kind::Datasec(section) => section_layout(section),
         Kind::DeclTag(tag) if tag.component < -1 => Err(Flaw::Component(tag.component)),
         Kind::DeclTag(_)
@@ -115,19 +126,42 @@ fn record(btf: &Btf, ty: &Type) -> Result<(), Flaw> {
 
 fn check_int(int: Int) -> Result<(), Flaw> {
     let bits = u32::from(int.bits) + u32::from(int.bit_offset);
-    let known = [IntEncoding::NONE, IntEncoding::SIGNED, IntEncoding::CHAR, IntEncoding::BOOL];
+    let known = [
+        IntEncoding::NONE,
+        IntEncoding::SIGNED,
+        IntEncoding::CHAR,
+        IntEncoding::BOOL,
+    ];
     if bits > 128 || !known.contains(&int.encoding) {
-        return Err(Flaw::IntData(u32::from_le_bytes([int.bits, 0, int.bit_offset, int.encoding.0])));
+        return Err(Flaw::IntData(u32::from_le_bytes([
+            int.bits,
+            0,
+            int.bit_offset,
+            int.encoding.0,
+        ])));
     }
-    if bits.div_ceil(8) > int.size { Err(Flaw::Size(int.size)) } else { Ok(()) }
+    if bits.div_ceil(8) > int.size {
+        Err(Flaw::Size(int.size))
+    } else {
+        Ok(())
+    }
 }
 
 fn enum_size(size: u32) -> Result<(), Flaw> {
-    if matches!(size, 1 | 2 | 4 | 8) { Ok(()) } else { Err(Flaw::Size(size)) }
+    if matches!(size, 1 | 2 | 4 | 8) {
+        Ok(())
+    } else {
+        Err(Flaw::Size(size))
+    }
 }
 
-fn linkage(linkage: Linkage, highest: Linkage) -> Result<(), Flaw> {
-    if linkage.0 <= highest.0 { Ok(()) } else { Err(Flaw::Linkage(linkage.0)) }
+/// The kernel takes no extern ones; a loader has replaced them.
+fn linkage(linkage: Linkage) -> Result<(), Flaw> {
+    if linkage.0 <= Linkage::GLOBAL.0 {
+        Ok(())
+    } else {
+        Err(Flaw::Linkage(linkage.0))
+    }
 }
 
 fn numbered<T>(items: &[T]) -> impl Iterator<Item = (u32, &T)> {
@@ -159,7 +193,8 @@ fn section_layout(section: &Datasec) -> Result<(), Flaw> {
     let mut total = 0u64;
     for (index, var) in numbered(&section.vars) {
         total += u64::from(var.size);
-        let fits = var.offset >= end && var.offset < section.size && var.size != 0 && var.size <= section.size;
+        let var_end = u64::from(var.offset) + u64::from(var.size);
+        let fits = var.offset >= end && var.size != 0 && var_end <= u64::from(section.size);
         if !fits || var.ty.0 == 0 || total > u64::from(section.size) {
             return Err(Flaw::SecVar(index));
         }
@@ -171,12 +206,18 @@ fn section_layout(section: &Datasec) -> Result<(), Flaw> {
 /// What a type contains by value.
 fn contained(kind: &Kind, visit: &mut dyn FnMut(TypeId)) {
     match kind {
-        Kind::Struct(_) | Kind::Union(_) | Kind::Var(_) | Kind::Datasec(_) => kind.for_each_ref(visit),
+        Kind::Struct(_) | Kind::Union(_) | Kind::Var(_) | Kind::Datasec(_) => {
+            kind.for_each_ref(visit)
+        }
         Kind::Array(array) => {
             visit(array.elem);
             visit(array.index);
         }
-        Kind::Typedef(_) | Kind::Volatile(_) | Kind::Const(_) | Kind::Restrict(_) | Kind::TypeTag(_) => {
+        Kind::Typedef(_)
+        | Kind::Volatile(_)
+        | Kind::Const(_)
+        | Kind::Restrict(_)
+        | Kind::TypeTag(_) => {
             kind.for_each_ref(visit);
         }
         Kind::Int(_)
@@ -255,16 +296,19 @@ fn acyclic(btf: &Btf, edges: Edges) -> Result<(), (TypeId, Flaw)> {
     Ok(())
 }
 
-/// Size without the limit on chain length that [`Btf::size_of`] has: loops are excluded here.
+/// Size of a type that can be the type of a member, element, parameter or variable.
 fn size(btf: &Btf, id: TypeId) -> Option<u32> {
+    btf.get(id).filter(|ty| is_type(&ty.kind))?;
     btf.size_of(id)
 }
 
 /// Whether something can point to it or qualify it.
 fn is_type(kind: &Kind) -> bool {
     match kind {
-        Kind::Func(_) | Kind::Var(_) | Kind::Datasec(_) | Kind::DeclTag(_) => false,
-        Kind::Int(_)
+        Kind::Var(_) | Kind::Datasec(_) | Kind::DeclTag(_) => false,
+        // The kernel does not mind a pointer to a function's record.
+        Kind::Func(_)
+        | Kind::Int(_)
         | Kind::Ptr(_)
         | Kind::Array(_)
         | Kind::Struct(_)
@@ -285,26 +329,38 @@ fn is_type(kind: &Kind) -> bool {
 /// What a record's targets must be.
 fn targets(btf: &Btf, ty: &Type) -> Result<(), Flaw> {
     match &ty.kind {
-        Kind::Ptr(t) | Kind::Typedef(t) | Kind::Volatile(t) | Kind::Const(t) | Kind::Restrict(t) => alias(btf, *t),
+        Kind::Ptr(t) => alias(btf, *t),
+        Kind::Typedef(t) | Kind::Volatile(t) | Kind::Const(t) | Kind::Restrict(t) => {
+            // Type tags precede qualifiers and typedefs.
+            match btf.get(*t).map(|ty| &ty.kind) {
+                Some(Kind::TypeTag(_)) => Err(Flaw::WrongTarget(*t)),
+                Some(_) | None => alias(btf, *t),
+            }
+        }
         Kind::TypeTag(tag) => alias(btf, tag.target),
         Kind::Array(array) => check_array(btf, array),
-        Kind::Struct(composite) | Kind::Union(composite) => {
-            numbered(&composite.members).try_for_each(|(index, member)| check_member(btf, composite, index, member))
-        }
+        Kind::Struct(composite) | Kind::Union(composite) => numbered(&composite.members)
+            .try_for_each(|(index, member)| check_member(btf, composite, index, member)),
         Kind::FuncProto(proto) => check_proto(btf, proto),
         Kind::Func(func) => match btf.get(func.proto).map(|ty| &ty.kind) {
             Some(Kind::FuncProto(proto)) => named_params(btf, proto),
             Some(_) | None => Err(Flaw::WrongTarget(func.proto)),
         },
-        Kind::Var(var) => size(btf, var.ty).map(|_| ()).ok_or(Flaw::WrongTarget(var.ty)),
+        Kind::Var(var) => size(btf, var.ty)
+            .map(|_| ())
+            .ok_or(Flaw::WrongTarget(var.ty)),
         Kind::Datasec(section) => numbered(&section.vars).try_for_each(|(index, var)| {
             match btf.get(var.ty).map(|ty| &ty.kind) {
-                Some(Kind::Var(_)) if size(btf, var.ty).is_some_and(|size| size <= var.size) => Ok(()),
+                Some(Kind::Var(of)) if size(btf, of.ty).is_some_and(|size| size <= var.size) => {
+                    Ok(())
+                }
                 Some(_) | None => Err(Flaw::SecVar(index)),
             }
         }),
         Kind::DeclTag(tag) => check_decl_tag(btf, tag),
-        Kind::Int(_) | Kind::Enum(_) | Kind::Enum64(_) | Kind::Fwd(_) | Kind::Float { .. } => Ok(()),
+        Kind::Int(_) | Kind::Enum(_) | Kind::Enum64(_) | Kind::Fwd(_) | Kind::Float { .. } => {
+            Ok(())
+        }
     }
 }
 
@@ -322,34 +378,54 @@ fn check_array(btf: &Btf, array: &Array) -> Result<(), Flaw> {
         Some(_) | None => return Err(Flaw::WrongTarget(array.index)),
     }
     let elem = size(btf, array.elem).ok_or(Flaw::WrongTarget(array.elem))?;
-    if let Some(Kind::Int(int)) = btf.resolve(array.elem).and_then(|id| btf.get(id)).map(|ty| &ty.kind) {
-        if !is_regular(*int) {
-            return Err(Flaw::WrongTarget(array.elem));
-        }
+    let base = btf.resolve(array.elem).and_then(|id| btf.get(id));
+    if matches!(base.map(|ty| &ty.kind), Some(Kind::Int(int)) if !is_regular(*int)) {
+        return Err(Flaw::WrongTarget(array.elem));
     }
-    elem.checked_mul(array.count).map(|_| ()).ok_or(Flaw::ArraySize)
+    elem.checked_mul(array.count)
+        .map(|_| ())
+        .ok_or(Flaw::ArraySize)
 }
 
-/// An integer that fills its 1, 2, 4, 8 or 16 bytes.
+/// An integer of 1, 2, 4, 8 or 16 whole bytes; its size may be larger.
 fn is_regular(int: Int) -> bool {
-    int.bit_offset == 0 && u32::from(int.bits) == int.size.saturating_mul(8) && matches!(int.size, 1 | 2 | 4 | 8 | 16)
+    int.bit_offset == 0 && matches!(int.bits, 8 | 16 | 32 | 64 | 128)
 }
 
 fn check_member(btf: &Btf, composite: &Composite, index: u32, member: &Member) -> Result<(), Flaw> {
     let misplaced = Flaw::Member(index);
     let size = size(btf, member.ty).ok_or(misplaced)?;
-    let kind = btf.resolve(member.ty).and_then(|id| btf.get(id)).map(|ty| &ty.kind).ok_or(misplaced)?;
+    let kind = btf
+        .resolve(member.ty)
+        .and_then(|id| btf.get(id))
+        .map(|ty| &ty.kind)
+        .ok_or(misplaced)?;
     let end_bits = u64::from(composite.size) * 8;
     let at = u64::from(member.bit_offset);
     let fits = match kind {
-        Kind::Int(int) if member.bitfield_bits != 0 => {
-            is_regular(*int) && fits_bitfield(member, size, end_bits)
+        Kind::Int(int) => {
+            let width = if member.bitfield_bits == 0 {
+                int.bits
+            } else {
+                member.bitfield_bits
+            };
+            let bits = u64::from(int.bit_offset) + u64::from(width);
+            at + bits <= end_bits
+                && at % 8 + bits <= 128
+                && match composite.form {
+                    // Old bitfields show in the integer; any bit offset will do.
+                    MemberForm::Offset => true,
+                    MemberForm::OffsetAndWidth => {
+                        is_regular(*int)
+                            && width <= int.bits
+                            && (member.bitfield_bits != 0 || at % 8 == 0)
+                    }
+                }
         }
-        Kind::Enum(_) | Kind::Enum64(_) if member.bitfield_bits != 0 => fits_bitfield(member, size, end_bits),
-        // Old bitfields show in the integer.
-        Kind::Int(int) if !is_regular(*int) => at + u64::from(int.bit_offset) + u64::from(int.bits) <= end_bits,
-        Kind::Int(_)
-        | Kind::Enum(_)
+        Kind::Enum(_) | Kind::Enum64(_) if member.bitfield_bits != 0 => {
+            fits_bitfield(member, size, end_bits)
+        }
+        Kind::Enum(_)
         | Kind::Enum64(_)
         | Kind::Ptr(_)
         | Kind::Array(_)
@@ -380,7 +456,10 @@ fn fits_bitfield(member: &Member, size: u32, end_bits: u64) -> bool {
 }
 
 fn check_proto(btf: &Btf, proto: &FuncProto) -> Result<(), Flaw> {
-    if proto.ret.0 != 0 && size(btf, proto.ret).is_none() && btf.resolve(proto.ret) != Some(TypeId(0)) {
+    if proto.ret.0 != 0
+        && size(btf, proto.ret).is_none()
+        && btf.resolve(proto.ret) != Some(TypeId(0))
+    {
         return Err(Flaw::WrongTarget(proto.ret));
     }
     for (index, param) in numbered(&proto.params) {

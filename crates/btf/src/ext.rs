@@ -126,7 +126,13 @@ impl BtfExt {
         let (body, words) = header(data)?;
         let sub = |section, index: usize| {
             let (off, len) = words.get(index).copied().unwrap_or_default();
-            SubSection { section, off, len, body, btf }
+            SubSection {
+                section,
+                off,
+                len,
+                body,
+                btf,
+            }
         };
         Ok(Self {
             func_info: sub("func_info", 0).parse(FUNC_INFO_BYTES, read_func)?,
@@ -155,13 +161,18 @@ impl BtfExt {
 }
 
 fn of_section<'a, T>(sections: &'a [Section<T>], btf: &Btf, name: &str) -> &'a [T] {
-    sections.iter().find(|section| btf.str(section.name) == Some(name)).map_or(&[], |section| &section.records)
+    sections
+        .iter()
+        .find(|section| btf.str(section.name) == Some(name))
+        .map_or(&[], |section| &section.records)
 }
 
 /// `bpf_func_info` records for PROG_LOAD: byte offsets become slot indices.
 #[must_use]
 pub fn func_info_bytes(records: &[FuncInfo]) -> Vec<u8> {
-    let words = records.iter().flat_map(|record| [record.insn_off / SLOT_BYTES, record.type_id.0]);
+    let words = records
+        .iter()
+        .flat_map(|record| [record.insn_off / SLOT_BYTES, record.type_id.0]);
     words.flat_map(u32::to_le_bytes).collect()
 }
 
@@ -170,7 +181,12 @@ pub fn func_info_bytes(records: &[FuncInfo]) -> Vec<u8> {
 pub fn line_info_bytes(records: &[LineInfo]) -> Vec<u8> {
     let words = records.iter().flat_map(|record| {
         let line_col = record.line << COLUMN_BITS | record.col & ((1 << COLUMN_BITS) - 1);
-        [record.insn_off / SLOT_BYTES, record.file_name_off.0, record.line_off.0, line_col]
+        [
+            record.insn_off / SLOT_BYTES,
+            record.file_name_off.0,
+            record.line_off.0,
+            line_col,
+        ]
     });
     words.flat_map(u32::to_le_bytes).collect()
 }
@@ -179,7 +195,10 @@ type Window = (u32, u32);
 
 /// The body behind the header, and offset and length of the three sub-sections.
 fn header(data: &[u8]) -> Result<(&[u8], [Window; 3]), BtfError> {
-    let short = BtfError::Truncated { what: "the BTF.ext header", offset: data.len() };
+    let short = BtfError::Truncated {
+        what: "the BTF.ext header",
+        offset: data.len(),
+    };
     let mut reader = Reader::new(data);
     let magic = reader.u16().ok_or_else(|| short.clone())?;
     if magic != MAGIC {
@@ -197,11 +216,17 @@ fn header(data: &[u8]) -> Result<(&[u8], [Window; 3]), BtfError> {
     if len < HEADER_BYTES_MIN {
         return Err(BtfError::HeaderLength(len));
     }
-    let body = usize::try_from(len).ok().and_then(|len| data.get(len..)).ok_or_else(|| short.clone())?;
+    let body = usize::try_from(len)
+        .ok()
+        .and_then(|len| data.get(len..))
+        .ok_or_else(|| short.clone())?;
     let mut windows = [(0, 0); 3];
     let known = if len >= HEADER_BYTES { 3 } else { 2 };
     for window in windows.iter_mut().take(known) {
-        *window = (reader.u32().ok_or_else(|| short.clone())?, reader.u32().ok_or_else(|| short.clone())?);
+        *window = (
+            reader.u32().ok_or_else(|| short.clone())?,
+            reader.u32().ok_or_else(|| short.clone())?,
+        );
     }
     Ok((body, windows))
 }
@@ -218,16 +243,23 @@ struct SubSection<'a> {
 type ReadRecord<T> = fn(&mut Reader<'_>, &Btf) -> Result<T, &'static str>;
 
 impl SubSection<'_> {
-    fn parse<T>(&self, known_bytes: usize, read: ReadRecord<T>) -> Result<Vec<Section<T>>, BtfError> {
+    fn parse<T>(
+        &self,
+        known_bytes: usize,
+        read: ReadRecord<T>,
+    ) -> Result<Vec<Section<T>>, BtfError> {
         if self.len == 0 {
             return Ok(Vec::new());
         }
-        if self.off % 4 != 0 {
+        if !self.off.is_multiple_of(4) {
             return Err(self.error(0, "is not aligned to 4 bytes"));
         }
-        let data = window(self.body, self.off, self.len).ok_or_else(|| self.error(0, "lies outside of the data"))?;
+        let data = window(self.body, self.off, self.len)
+            .ok_or_else(|| self.error(0, "lies outside of the data"))?;
         let mut reader = Reader::new(data);
-        let record_bytes = reader.u32().ok_or_else(|| self.error(0, "has no record size"))?;
+        let record_bytes = reader
+            .u32()
+            .ok_or_else(|| self.error(0, "has no record size"))?;
         let record_bytes = usize::try_from(record_bytes).unwrap_or(usize::MAX);
         if record_bytes < known_bytes || record_bytes % 4 != 0 {
             return Err(self.error(0, "has a record size that is too small or odd"));
@@ -249,15 +281,23 @@ impl SubSection<'_> {
         read: ReadRecord<T>,
     ) -> Result<Section<T>, BtfError> {
         let at = reader.position();
-        let name = StrOff(reader.u32().ok_or_else(|| self.error(at, "ends within a section header"))?);
-        let count = reader.u32().ok_or_else(|| self.error(at, "ends within a section header"))?;
+        let name = StrOff(
+            reader
+                .u32()
+                .ok_or_else(|| self.error(at, "ends within a section header"))?,
+        );
+        let count = reader
+            .u32()
+            .ok_or_else(|| self.error(at, "ends within a section header"))?;
         if self.btf.str(name).is_none() {
             return Err(self.error(at, "names a section at an offset that does not exist"));
         }
         if count == 0 {
             return Err(self.error(at, "has a section without records"));
         }
-        let bytes = usize::try_from(count).ok().and_then(|count| count.checked_mul(record_bytes));
+        let bytes = usize::try_from(count)
+            .ok()
+            .and_then(|count| count.checked_mul(record_bytes));
         let start = reader.position();
         let data = bytes
             .and_then(|bytes| reader.bytes(bytes))
@@ -271,7 +311,11 @@ impl SubSection<'_> {
     }
 
     fn error(&self, offset: usize, what: &'static str) -> BtfError {
-        BtfError::Ext { section: self.section, offset, what }
+        BtfError::Ext {
+            section: self.section,
+            offset,
+            what,
+        }
     }
 }
 
@@ -287,16 +331,25 @@ fn insn_off(reader: &mut Reader<'_>) -> Result<u32, &'static str> {
 
 fn string(reader: &mut Reader<'_>, btf: &Btf) -> Result<StrOff, &'static str> {
     let off = StrOff(reader.u32().ok_or(SHORT)?);
-    btf.bytes_at(off).map(|_| off).ok_or("has a string offset that does not exist")
+    btf.bytes_at(off)
+        .map(|_| off)
+        .ok_or("has a string offset that does not exist")
 }
 
 fn type_id(reader: &mut Reader<'_>, btf: &Btf) -> Result<TypeId, &'static str> {
     let id = TypeId(reader.u32().ok_or(SHORT)?);
-    if id.0 == 0 || btf.get(id).is_some() { Ok(id) } else { Err("refers to a type that does not exist") }
+    if id.0 == 0 || btf.get(id).is_some() {
+        Ok(id)
+    } else {
+        Err("refers to a type that does not exist")
+    }
 }
 
 fn read_func(reader: &mut Reader<'_>, btf: &Btf) -> Result<FuncInfo, &'static str> {
-    Ok(FuncInfo { insn_off: insn_off(reader)?, type_id: type_id(reader, btf)? })
+    Ok(FuncInfo {
+        insn_off: insn_off(reader)?,
+        type_id: type_id(reader, btf)?,
+    })
 }
 
 fn read_line(reader: &mut Reader<'_>, btf: &Btf) -> Result<LineInfo, &'static str> {
@@ -304,7 +357,13 @@ fn read_line(reader: &mut Reader<'_>, btf: &Btf) -> Result<LineInfo, &'static st
     let (file_name_off, line_off) = (string(reader, btf)?, string(reader, btf)?);
     let line_col = reader.u32().ok_or(SHORT)?;
     let (line, col) = (line_col >> COLUMN_BITS, line_col & ((1 << COLUMN_BITS) - 1));
-    Ok(LineInfo { insn_off, file_name_off, line_off, line, col })
+    Ok(LineInfo {
+        insn_off,
+        file_name_off,
+        line_off,
+        line,
+        col,
+    })
 }
 
 fn read_relo(reader: &mut Reader<'_>, btf: &Btf) -> Result<CoreRelo, &'static str> {

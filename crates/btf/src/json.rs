@@ -60,9 +60,12 @@ impl From<Node> for Value {
             Node::Plain(value) => value,
             Node::Bare(text) => Self::String(text),
             Node::Array(items) => Self::Array(items.into_iter().map(Self::from).collect()),
-            Node::Object(members) => {
-                Self::Object(members.into_iter().map(|(name, node)| (name, Self::from(node))).collect::<Map<_, _>>())
-            }
+            Node::Object(members) => Self::Object(
+                members
+                    .into_iter()
+                    .map(|(name, node)| (name, Self::from(node)))
+                    .collect::<Map<_, _>>(),
+            ),
         }
     }
 }
@@ -97,7 +100,11 @@ struct Writer {
 
 impl Writer {
     fn new(layout: Layout) -> Self {
-        Self { layout, depth: 0, out: String::new() }
+        Self {
+            layout,
+            depth: 0,
+            out: String::new(),
+        }
     }
 
     fn node(&mut self, node: &Node) {
@@ -106,7 +113,10 @@ impl Writer {
             Node::Bare(text) => self.out.push_str(text),
             Node::Array(items) => self.array(items.iter(), Self::node),
             Node::Object(members) => {
-                self.object(members.iter().map(|(name, member)| (name.as_str(), member)), Self::node);
+                self.object(
+                    members.iter().map(|(name, member)| (name.as_str(), member)),
+                    Self::node,
+                );
             }
         }
     }
@@ -123,12 +133,19 @@ impl Writer {
             Value::String(text) => self.string(text),
             Value::Array(items) => self.array(items.iter(), Self::value),
             Value::Object(members) => {
-                self.object(members.iter().map(|(name, member)| (name.as_str(), member)), Self::value);
+                self.object(
+                    members.iter().map(|(name, member)| (name.as_str(), member)),
+                    Self::value,
+                );
             }
         }
     }
 
-    fn array<'v, T: 'v>(&mut self, items: impl Iterator<Item = &'v T>, put: impl Fn(&mut Self, &T)) {
+    fn array<'v, T: 'v>(
+        &mut self,
+        items: impl Iterator<Item = &'v T>,
+        put: impl Fn(&mut Self, &T),
+    ) {
         self.out.push('[');
         self.depth += 1;
         let mut any = false;
@@ -142,7 +159,11 @@ impl Writer {
         self.close(any, ']');
     }
 
-    fn object<'v, T: 'v>(&mut self, members: impl Iterator<Item = (&'v str, &'v T)>, put: impl Fn(&mut Self, &T)) {
+    fn object<'v, T: 'v>(
+        &mut self,
+        members: impl Iterator<Item = (&'v str, &'v T)>,
+        put: impl Fn(&mut Self, &T),
+    ) {
         self.out.push('{');
         self.depth += 1;
         let mut any = false;

@@ -19,7 +19,10 @@ pub(crate) struct Layout<'a> {
 
 impl<'a> Layout<'a> {
     pub(crate) fn new(btf: &'a Btf) -> Self {
-        Self { btf, known: HashMap::new() }
+        Self {
+            btf,
+            known: HashMap::new(),
+        }
     }
 
     /// Alignment in bytes; `None` where a type has none.
@@ -43,7 +46,9 @@ impl<'a> Layout<'a> {
             Kind::Enum64(e) => Some(e.size.min(POINTER_BYTES)),
             Kind::Float { size } => Some((*size).min(POINTER_BYTES)),
             Kind::Ptr(_) => Some(POINTER_BYTES),
-            Kind::Typedef(t) | Kind::Volatile(t) | Kind::Const(t) | Kind::Restrict(t) => self.align_at(*t, depth + 1),
+            Kind::Typedef(t) | Kind::Volatile(t) | Kind::Const(t) | Kind::Restrict(t) => {
+                self.align_at(*t, depth + 1)
+            }
             Kind::TypeTag(tag) => self.align_at(tag.target, depth + 1),
             Kind::Array(array) => self.align_at(array.elem, depth + 1),
             Kind::Struct(composite) | Kind::Union(composite) => {
@@ -68,13 +73,18 @@ impl<'a> Layout<'a> {
     fn natural_align(&mut self, composite: &Composite, depth: usize) -> Option<u32> {
         let mut largest = 1;
         for member in &composite.members {
-            let Some(align) = self.align_at(member.ty, depth + 1).filter(|align| *align != 0) else { continue };
+            let Some(align) = self
+                .align_at(member.ty, depth + 1)
+                .filter(|align| *align != 0)
+            else {
+                continue;
+            };
             let bits = align.saturating_mul(8);
             if member.bitfield_bits == 0 && member.bit_offset % bits != 0 {
                 return None;
             }
             largest = largest.max(align);
         }
-        (composite.size % largest == 0).then_some(largest)
+        composite.size.is_multiple_of(largest).then_some(largest)
     }
 }

@@ -29,8 +29,8 @@ mod write;
 pub use btf::Btf;
 pub use error::{BtfError, Flaw};
 pub use ext::{
-    BtfExt, CORE_RELO_BYTES, CoreRelo, CoreReloKind, FUNC_INFO_BYTES, FuncInfo, LINE_INFO_BYTES, LineInfo, Section,
-    func_info_bytes, line_info_bytes,
+    BtfExt, CORE_RELO_BYTES, CoreRelo, CoreReloKind, FUNC_INFO_BYTES, FuncInfo, LINE_INFO_BYTES,
+    LineInfo, Section, func_info_bytes, line_info_bytes,
 };
 pub use proto::proto;
 pub use skep_uapi::TypeId;

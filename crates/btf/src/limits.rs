@@ -21,6 +21,10 @@ pub const PRINT_DEPTH_MAX: usize = 256;
 /// one before as two members, would print 2^40 lines. The C text of a distribution's kernel is 3 MB.
 pub const PRINT_BYTES_MAX: usize = 64 << 20;
 
+/// Steps of the C printer, for structures that nest as above and take many steps before the first line. A
+/// distribution's kernel takes about a million.
+pub const PRINT_STEPS_MAX: u32 = 1 << 23;
+
 /// Nodes of a rendered value. Members of a hostile structure may overlap, so the bytes of the value are no bound.
 pub const VALUE_NODES_MAX: usize = 1 << 20;
 

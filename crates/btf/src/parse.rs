@@ -9,8 +9,9 @@ use crate::btf::Btf;
 use crate::error::{BtfError, Flaw};
 use crate::limits::{BTF_BYTES_MAX, NAME_OFFSET_MAX, TYPES_MAX};
 use crate::types::{
-    Array, Composite, Datasec, DeclTag, Enum, Enum64, Func, FuncProto, FwdKind, Int, IntEncoding, Kind, Linkage, Member,
-    MemberForm, Param, SecVar, Signedness, StrOff, TagForm, Type, TypeTag, Var,
+    Array, Composite, Datasec, DeclTag, Enum, Enum64, Func, FuncProto, FwdKind, Int, IntEncoding,
+    Kind, Linkage, Member, MemberForm, Param, SecVar, Signedness, StrOff, TagForm, Type, TypeTag,
+    Var,
 };
 use crate::wire::{Reader, window};
 use skep_uapi::TypeId;
@@ -38,9 +39,17 @@ pub(crate) fn parse(data: &[u8]) -> Result<Btf, BtfError> {
     if strings.first() != Some(&0) || strings.last() != Some(&0) {
         return Err(BtfError::Strings);
     }
-    let btf = Btf { types: parse_types(types)?, strings: strings.to_vec(), header_bytes: header.len };
+    let btf = Btf {
+        types: parse_types(types)?,
+        strings: strings.to_vec(),
+        header_bytes: header.len,
+    };
     for (id, ty) in btf.iter() {
-        check_references(&btf, ty).map_err(|what| BtfError::Type { id, kind: ty.kind.name(), what })?;
+        check_references(&btf, ty).map_err(|what| BtfError::Type {
+            id,
+            kind: ty.kind.name(),
+            what,
+        })?;
     }
     Ok(btf)
 }
@@ -55,16 +64,20 @@ struct Header {
 
 impl Header {
     fn parse(data: &[u8]) -> Result<Self, BtfError> {
-        let short = BtfError::Truncated { what: "the header", offset: data.len() };
+        let short = BtfError::Truncated {
+            what: "the header",
+            offset: data.len(),
+        };
         let mut reader = Reader::new(data);
         let mut word = || reader.u32().ok_or_else(|| short.clone());
         let first = word()?.to_le_bytes();
-        let [len, type_off, type_len, str_off, str_len] = [word()?, word()?, word()?, word()?, word()?];
+        let [len, type_off, type_len, str_off, str_len] =
+            [word()?, word()?, word()?, word()?, word()?];
         let magic = u16::from_le_bytes([first[0], first[1]]);
         if magic != MAGIC {
             return Err(BtfError::Magic(magic));
         }
-        if len < HEADER_BYTES || len > HEADER_BYTES_MAX {
+        if !(HEADER_BYTES..=HEADER_BYTES_MAX).contains(&len) {
             return Err(BtfError::HeaderLength(len));
         }
         let tail = window(data, HEADER_BYTES, len - HEADER_BYTES).ok_or(short)?;
@@ -77,7 +90,13 @@ impl Header {
         if first[3] != 0 {
             return Err(BtfError::Flags(first[3]));
         }
-        Ok(Self { len, type_off, type_len, str_off, str_len })
+        Ok(Self {
+            len,
+            type_off,
+            type_len,
+            str_off,
+            str_len,
+        })
     }
 
     fn len_usize(&self) -> usize {
@@ -87,9 +106,17 @@ impl Header {
 
     /// Types first, strings behind them up to the end, nothing between: the one layout that the kernel takes.
     fn sections<'a>(&self, body: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), BtfError> {
-        let bad_types = BtfError::Layout { section: "type", offset: self.type_off, len: self.type_len };
-        let bad_strings = BtfError::Layout { section: "string", offset: self.str_off, len: self.str_len };
-        if self.type_off != 0 || self.type_len % 4 != 0 {
+        let bad_types = BtfError::Layout {
+            section: "type",
+            offset: self.type_off,
+            len: self.type_len,
+        };
+        let bad_strings = BtfError::Layout {
+            section: "string",
+            offset: self.str_off,
+            len: self.str_len,
+        };
+        if self.type_off != 0 || !self.type_len.is_multiple_of(4) {
             return Err(bad_types);
         }
         let types = window(body, self.type_off, self.type_len).ok_or(bad_types)?;
@@ -115,7 +142,13 @@ fn parse_types(section: &[u8]) -> Result<Vec<Type>, BtfError> {
             return Err(BtfError::TooLarge("more than 1048575 types"));
         }
         let id = TypeId(u32::try_from(types.len() + 1).unwrap_or(u32::MAX));
-        types.push(RecordReader { id, reader: &mut reader }.record()?);
+        types.push(
+            RecordReader {
+                id,
+                reader: &mut reader,
+            }
+            .record()?,
+        );
     }
     Ok(types)
 }
@@ -141,7 +174,11 @@ impl RecordReader<'_, '_> {
             return Err(self.flaw("UNKNOWN", Flaw::ReservedInfo(info)));
         }
         let code = (info >> 24) & 0x1f;
-        let info = Info { flag: info >> 31 != 0, vlen: info & 0xffff, word };
+        let info = Info {
+            flag: info >> 31 != 0,
+            vlen: info & 0xffff,
+            word,
+        };
         let kind = self.kind(code, &info)?;
         self.check_info(&kind, &info)?;
         Ok(Type { name, kind })
@@ -149,25 +186,53 @@ impl RecordReader<'_, '_> {
 
     fn kind(&mut self, code: u32, info: &Info) -> Result<Kind, BtfError> {
         let target = TypeId(info.word);
-        let form = if info.flag { TagForm::Attribute } else { TagForm::Tag };
+        let form = if info.flag {
+            TagForm::Attribute
+        } else {
+            TagForm::Tag
+        };
         Ok(match code {
             1 => Kind::Int(self.int(info.word)?),
             2 => Kind::Ptr(target),
-            3 => Kind::Array(Array { elem: self.id()?, index: self.id()?, count: self.word()? }),
+            3 => Kind::Array(Array {
+                elem: self.id()?,
+                index: self.id()?,
+                count: self.word()?,
+            }),
             4 => Kind::Struct(self.composite(info)?),
             5 => Kind::Union(self.composite(info)?),
             6 => Kind::Enum(self.enumeration(info)?),
-            7 => Kind::Fwd(if info.flag { FwdKind::Union } else { FwdKind::Struct }),
+            7 => Kind::Fwd(if info.flag {
+                FwdKind::Union
+            } else {
+                FwdKind::Struct
+            }),
             8 => Kind::Typedef(target),
             9 => Kind::Volatile(target),
             10 => Kind::Const(target),
             11 => Kind::Restrict(target),
-            12 => Kind::Func(Func { proto: target, linkage: Linkage(info.vlen) }),
-            13 => Kind::FuncProto(FuncProto { ret: target, params: self.params(info.vlen)? }),
-            14 => Kind::Var(Var { ty: target, linkage: Linkage(self.word()?) }),
-            15 => Kind::Datasec(Datasec { size: info.word, vars: self.sec_vars(info.vlen)? }),
+            12 => Kind::Func(Func {
+                proto: target,
+                linkage: Linkage(info.vlen),
+            }),
+            13 => Kind::FuncProto(FuncProto {
+                ret: target,
+                params: self.params(info.vlen)?,
+            }),
+            14 => Kind::Var(Var {
+                ty: target,
+                linkage: Linkage(self.word()?),
+            }),
+            15 => Kind::Datasec(Datasec {
+                size: info.word,
+                vars: self.sec_vars(info.vlen)?,
+            }),
             16 => Kind::Float { size: info.word },
-            17 => Kind::DeclTag(DeclTag { target, component: self.word()?.cast_signed(), form }),
+            17 => Kind::DeclTag(DeclTag {
+                target,
+                component: self.word()?.cast_signed(),
+                form,
+            }),
             18 => Kind::TypeTag(TypeTag { target, form }),
             19 => Kind::Enum64(self.enumeration64(info)?),
             unknown => return Err(self.flaw("UNKNOWN", Flaw::UnknownKind(unknown))),
@@ -177,7 +242,9 @@ impl RecordReader<'_, '_> {
     /// Refuses what the variants of [`Kind`] do not hold.
     fn check_info(&self, kind: &Kind, info: &Info) -> Result<(), BtfError> {
         let (uses_vlen, uses_flag, uses_word) = match kind {
-            Kind::Struct(_) | Kind::Union(_) | Kind::Enum(_) | Kind::Enum64(_) => (true, true, true),
+            Kind::Struct(_) | Kind::Union(_) | Kind::Enum(_) | Kind::Enum64(_) => {
+                (true, true, true)
+            }
             Kind::Func(_) | Kind::FuncProto(_) | Kind::Datasec(_) => (true, false, true),
             Kind::DeclTag(_) | Kind::TypeTag(_) => (false, true, true),
             Kind::Fwd(_) => (false, true, false),
@@ -212,11 +279,20 @@ impl RecordReader<'_, '_> {
         if data & 0xff00 != 0 {
             return Err(self.flaw("INT", Flaw::IntData(data)));
         }
-        Ok(Int { size, encoding: IntEncoding(encoding), bit_offset, bits })
+        Ok(Int {
+            size,
+            encoding: IntEncoding(encoding),
+            bit_offset,
+            bits,
+        })
     }
 
     fn composite(&mut self, info: &Info) -> Result<Composite, BtfError> {
-        let form = if info.flag { MemberForm::OffsetAndWidth } else { MemberForm::Offset };
+        let form = if info.flag {
+            MemberForm::OffsetAndWidth
+        } else {
+            MemberForm::Offset
+        };
         let members = self.list(info.vlen, 12, |record| {
             let (name, ty, offset) = (StrOff(record.word()?), record.id()?, record.word()?);
             let [low, mid, high, top] = offset.to_le_bytes();
@@ -224,14 +300,29 @@ impl RecordReader<'_, '_> {
                 MemberForm::Offset => (offset, 0),
                 MemberForm::OffsetAndWidth => (u32::from_le_bytes([low, mid, high, 0]), top),
             };
-            Ok(Member { name, ty, bit_offset, bitfield_bits })
+            Ok(Member {
+                name,
+                ty,
+                bit_offset,
+                bitfield_bits,
+            })
         })?;
-        Ok(Composite { size: info.word, form, members })
+        Ok(Composite {
+            size: info.word,
+            form,
+            members,
+        })
     }
 
     fn enumeration(&mut self, info: &Info) -> Result<Enum, BtfError> {
-        let values = self.list(info.vlen, 8, |record| Ok((StrOff(record.word()?), record.word()?)))?;
-        Ok(Enum { size: info.word, sign: sign(info.flag), values })
+        let values = self.list(info.vlen, 8, |record| {
+            Ok((StrOff(record.word()?), record.word()?))
+        })?;
+        Ok(Enum {
+            size: info.word,
+            sign: sign(info.flag),
+            values,
+        })
     }
 
     fn enumeration64(&mut self, info: &Info) -> Result<Enum64, BtfError> {
@@ -239,15 +330,30 @@ impl RecordReader<'_, '_> {
             let (name, low, high) = (StrOff(record.word()?), record.word()?, record.word()?);
             Ok((name, u64::from(high) << 32 | u64::from(low)))
         })?;
-        Ok(Enum64 { size: info.word, sign: sign(info.flag), values })
+        Ok(Enum64 {
+            size: info.word,
+            sign: sign(info.flag),
+            values,
+        })
     }
 
     fn params(&mut self, vlen: u32) -> Result<Vec<Param>, BtfError> {
-        self.list(vlen, 8, |record| Ok(Param { name: StrOff(record.word()?), ty: record.id()? }))
+        self.list(vlen, 8, |record| {
+            Ok(Param {
+                name: StrOff(record.word()?),
+                ty: record.id()?,
+            })
+        })
     }
 
     fn sec_vars(&mut self, vlen: u32) -> Result<Vec<SecVar>, BtfError> {
-        self.list(vlen, 12, |record| Ok(SecVar { ty: record.id()?, offset: record.word()?, size: record.word()? }))
+        self.list(vlen, 12, |record| {
+            Ok(SecVar {
+                ty: record.id()?,
+                offset: record.word()?,
+                size: record.word()?,
+            })
+        })
     }
 
     /// `count` records of `record_bytes` each; room is reserved only for what the section can hold.
@@ -267,7 +373,10 @@ impl RecordReader<'_, '_> {
 
     fn word(&mut self) -> Result<u32, BtfError> {
         let offset = self.reader.position();
-        self.reader.u32().ok_or(BtfError::Truncated { what: "a type", offset })
+        self.reader.u32().ok_or(BtfError::Truncated {
+            what: "a type",
+            offset,
+        })
     }
 
     fn id(&mut self) -> Result<TypeId, BtfError> {
@@ -275,12 +384,20 @@ impl RecordReader<'_, '_> {
     }
 
     fn flaw(&self, kind: &'static str, what: Flaw) -> BtfError {
-        BtfError::Type { id: self.id, kind, what }
+        BtfError::Type {
+            id: self.id,
+            kind,
+            what,
+        }
     }
 }
 
 fn sign(flag: bool) -> Signedness {
-    if flag { Signedness::Signed } else { Signedness::Unsigned }
+    if flag {
+        Signedness::Signed
+    } else {
+        Signedness::Unsigned
+    }
 }
 
 fn check_references(btf: &Btf, ty: &Type) -> Result<(), Flaw> {

@@ -13,7 +13,11 @@ use skep_uapi::TypeId;
 /// deeply and for functions with a type tag in their signature.
 #[must_use]
 pub fn proto(btf: &Btf, func: TypeId) -> String {
-    let mut printer = Printer { btf, out: String::new(), depth: 0 };
+    let mut printer = Printer {
+        btf,
+        out: String::new(),
+        depth: 0,
+    };
     let done = match btf.get(func).map(|ty| (&ty.kind, ty.name)) {
         Some((Kind::Func(func), name)) => match btf.get(func.proto).map(|ty| &ty.kind) {
             Some(Kind::FuncProto(proto)) => printer.prototype(proto, name),
@@ -96,7 +100,11 @@ impl Printer<'_> {
             Kind::Const(target) => return self.qualified("const ", *target),
             Kind::Restrict(target) => return self.qualified("restrict ", *target),
             Kind::FuncProto(proto) => return self.prototype(proto, StrOff::EMPTY),
-            Kind::TypeTag(_) | Kind::Func(_) | Kind::Var(_) | Kind::Datasec(_) | Kind::DeclTag(_) => return None,
+            Kind::TypeTag(_)
+            | Kind::Func(_)
+            | Kind::Var(_)
+            | Kind::Datasec(_)
+            | Kind::DeclTag(_) => return None,
         }
         Some(())
     }

@@ -374,7 +374,11 @@ impl Kind {
     pub fn for_each_ref(&self, mut visit: impl FnMut(TypeId)) {
         match self {
             Self::Int(_) | Self::Enum(_) | Self::Enum64(_) | Self::Fwd(_) | Self::Float { .. } => {}
-            Self::Ptr(t) | Self::Typedef(t) | Self::Volatile(t) | Self::Const(t) | Self::Restrict(t) => visit(*t),
+            Self::Ptr(t)
+            | Self::Typedef(t)
+            | Self::Volatile(t)
+            | Self::Const(t)
+            | Self::Restrict(t) => visit(*t),
             Self::TypeTag(tag) => visit(tag.target),
             Self::DeclTag(tag) => visit(tag.target),
             Self::Func(func) => visit(func.proto),
@@ -398,7 +402,10 @@ impl Kind {
     pub fn for_each_inner_name(&self, mut visit: impl FnMut(StrOff)) {
         match self {
             Self::Struct(composite) | Self::Union(composite) => {
-                composite.members.iter().for_each(|member| visit(member.name));
+                composite
+                    .members
+                    .iter()
+                    .for_each(|member| visit(member.name));
             }
             Self::Enum(values) => values.values.iter().for_each(|(name, _)| visit(*name)),
             Self::Enum64(values) => values.values.iter().for_each(|(name, _)| visit(*name)),

@@ -11,7 +11,7 @@
 use crate::btf::Btf;
 use crate::json::Node;
 use crate::limits::{PRINT_DEPTH_MAX, VALUE_NODES_MAX};
-use crate::types::{Array, Composite, Datasec, Int, IntEncoding, Kind, Signedness, StrOff};
+use crate::types::{Array, Composite, Datasec, Int, IntEncoding, Kind, StrOff};
 use serde_json::{Number, Value};
 use skep_uapi::TypeId;
 
@@ -34,7 +34,13 @@ pub fn render(btf: &Btf, id: TypeId, bytes: &[u8]) -> Value {
 /// The value as a tree to print.
 #[must_use]
 pub fn tree(btf: &Btf, id: TypeId, bytes: &[u8], style: Style) -> Node {
-    Renderer { btf, style, nodes_left: VALUE_NODES_MAX, depth: 0 }.node(id, bytes)
+    Renderer {
+        btf,
+        style,
+        nodes_left: VALUE_NODES_MAX,
+        depth: 0,
+    }
+    .node(id, bytes)
 }
 
 const NULL: Node = Node::Plain(Value::Null);
@@ -60,32 +66,43 @@ impl Renderer<'_> {
 
     fn kind(&mut self, id: TypeId, bytes: &[u8]) -> Node {
         let btf = self.btf;
-        let Some(ty) = btf.get(id) else { return unsupported() };
+        let Some(ty) = btf.get(id) else {
+            return unsupported();
+        };
         match &ty.kind {
             Kind::Int(int) => self.int(*int, bytes),
             Kind::Float { size } => float(*size, bytes),
             Kind::Ptr(_) => self.pointer(bytes),
             Kind::Enum(e) => {
-                let named = |value: i128| {
-                    e.values.iter().find(|(_, known)| match e.sign {
-                        // A value of 32 bits is compared as such, whatever its sign.
-                        Signedness::Signed | Signedness::Unsigned => i128::from(known.cast_signed()) == value,
-                    })
+                let Some(value) = signed(bytes, e.size) else {
+                    return NULL;
                 };
-                let Some(value) = signed(bytes, e.size) else { return NULL };
-                self.enumerator(value, named(value).map(|(name, _)| *name))
+                let name = e
+                    .values
+                    .iter()
+                    .find(|(_, known)| i128::from(known.cast_signed()) == value);
+                self.enumerator(value, name.map(|(name, _)| *name))
             }
             Kind::Enum64(e) => {
-                let Some(value) = signed(bytes, e.size) else { return NULL };
-                let name = e.values.iter().find(|(_, known)| i128::from(known.cast_signed()) == value);
+                let Some(value) = signed(bytes, e.size) else {
+                    return NULL;
+                };
+                let name = e
+                    .values
+                    .iter()
+                    .find(|(_, known)| i128::from(known.cast_signed()) == value);
                 self.enumerator(value, name.map(|(name, _)| *name))
             }
             Kind::Array(array) => self.array(array, bytes),
             Kind::Struct(composite) | Kind::Union(composite) => self.composite(composite, bytes),
-            Kind::Typedef(t) | Kind::Volatile(t) | Kind::Const(t) | Kind::Restrict(t) => self.node(*t, bytes),
+            Kind::Typedef(t) | Kind::Volatile(t) | Kind::Const(t) | Kind::Restrict(t) => {
+                self.node(*t, bytes)
+            }
             Kind::TypeTag(tag) => self.node(tag.target, bytes),
             Kind::Var(var) => Node::Object(vec![(self.text(ty.name), self.node(var.ty, bytes))]),
-            Kind::Datasec(section) => Node::Object(vec![(self.text(ty.name), self.section(section, bytes))]),
+            Kind::Datasec(section) => {
+                Node::Object(vec![(self.text(ty.name), self.section(section, bytes))])
+            }
             Kind::Fwd(_) | Kind::Func(_) | Kind::FuncProto(_) | Kind::DeclTag(_) => unsupported(),
         }
     }
@@ -96,7 +113,9 @@ impl Renderer<'_> {
 
     fn int(&self, int: Int, bytes: &[u8]) -> Node {
         let bits = u32::from(int.bits);
-        let Some(raw) = bits_at(bytes, u32::from(int.bit_offset), bits) else { return NULL };
+        let Some(raw) = bits_at(bytes, u32::from(int.bit_offset), bits) else {
+            return NULL;
+        };
         if int.bit_offset != 0 {
             return self.hex(raw);
         }
@@ -143,7 +162,10 @@ impl Renderer<'_> {
         if let Some(text) = self.char_array(array, bytes) {
             return Node::string(text);
         }
-        let size = self.btf.size_of(array.elem).and_then(|size| usize::try_from(size).ok());
+        let size = self
+            .btf
+            .size_of(array.elem)
+            .and_then(|size| usize::try_from(size).ok());
         let count = usize::try_from(array.count).unwrap_or(usize::MAX);
         let mut items = Vec::new();
         match size {
@@ -165,14 +187,18 @@ impl Renderer<'_> {
     /// `char` here.
     fn char_array(&self, array: &Array, bytes: &[u8]) -> Option<String> {
         let elem = self.btf.get(self.btf.unqualified(array.elem)?)?;
-        let Kind::Int(Int { size: 1, .. }) = elem.kind else { return None };
+        let Kind::Int(Int { size: 1, .. }) = elem.kind else {
+            return None;
+        };
         if self.btf.str(elem.name) != Some("char") {
             return None;
         }
         let bytes = bytes.get(..usize::try_from(array.count).ok()?)?;
         let len = bytes.iter().position(|byte| *byte == 0)?;
         let text = bytes.get(..len)?;
-        text.iter().all(|byte| is_printable(*byte)).then(|| text.iter().map(|byte| char::from(*byte)).collect())
+        text.iter()
+            .all(|byte| is_printable(*byte))
+            .then(|| text.iter().map(|byte| char::from(*byte)).collect())
     }
 
     fn composite(&mut self, composite: &Composite, bytes: &[u8]) -> Node {
@@ -246,7 +272,11 @@ fn bits_at(bytes: &[u8], offset: u32, width: u32) -> Option<u128> {
             byte >> shift
         };
     }
-    let mask = if width == 128 { u128::MAX } else { (1 << width) - 1 };
+    let mask = if width == 128 {
+        u128::MAX
+    } else {
+        (1 << width) - 1
+    };
     Some(value & mask)
 }
 
@@ -266,8 +296,12 @@ fn signed(bytes: &[u8], size: u32) -> Option<i128> {
 
 fn float(size: u32, bytes: &[u8]) -> Node {
     let text = match size {
-        4 => bytes.first_chunk().map(|bytes| f32::from_le_bytes(*bytes).to_string()),
-        8 => bytes.first_chunk().map(|bytes| f64::from_le_bytes(*bytes).to_string()),
+        4 => bytes
+            .first_chunk()
+            .map(|bytes| f32::from_le_bytes(*bytes).to_string()),
+        8 => bytes
+            .first_chunk()
+            .map(|bytes| f64::from_le_bytes(*bytes).to_string()),
         _ => return unsupported(),
     };
     let Some(text) = text else { return NULL };

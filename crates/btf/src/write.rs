@@ -13,7 +13,13 @@ pub(crate) fn to_bytes(btf: &Btf) -> Vec<u8> {
     let mut out = Vec::with_capacity(types.len() + btf.strings.len() + 24);
     out.extend_from_slice(&MAGIC.to_le_bytes());
     out.extend_from_slice(&[VERSION, 0]);
-    for word in [header_bytes, 0, len32(&types), len32(&types), len32(&btf.strings)] {
+    for word in [
+        header_bytes,
+        0,
+        len32(&types),
+        len32(&types),
+        len32(&btf.strings),
+    ] {
         put(&mut out, word);
     }
     out.resize(usize::try_from(header_bytes).unwrap_or(out.len()), 0);
@@ -34,7 +40,10 @@ fn put(out: &mut Vec<u8>, word: u32) {
 fn record(out: &mut Vec<u8>, ty: &Type) {
     let (flag, vlen, word) = common(&ty.kind);
     put(out, ty.name.0);
-    put(out, u32::from(flag) << 31 | ty.kind.code() << 24 | (vlen & 0xffff));
+    put(
+        out,
+        u32::from(flag) << 31 | ty.kind.code() << 24 | (vlen & 0xffff),
+    );
     put(out, word);
     extra(out, &ty.kind);
 }
@@ -46,8 +55,16 @@ fn common(kind: &Kind) -> (bool, u32, u32) {
         Kind::Float { size } => (false, 0, *size),
         Kind::Array(_) => (false, 0, 0),
         Kind::Fwd(fwd) => (*fwd == FwdKind::Union, 0, 0),
-        Kind::Ptr(t) | Kind::Typedef(t) | Kind::Volatile(t) | Kind::Const(t) | Kind::Restrict(t) => (false, 0, t.0),
-        Kind::Struct(c) | Kind::Union(c) => (c.form == MemberForm::OffsetAndWidth, count(&c.members), c.size),
+        Kind::Ptr(t)
+        | Kind::Typedef(t)
+        | Kind::Volatile(t)
+        | Kind::Const(t)
+        | Kind::Restrict(t) => (false, 0, t.0),
+        Kind::Struct(c) | Kind::Union(c) => (
+            c.form == MemberForm::OffsetAndWidth,
+            count(&c.members),
+            c.size,
+        ),
         Kind::Enum(e) => (e.sign == Signedness::Signed, count(&e.values), e.size),
         Kind::Enum64(e) => (e.sign == Signedness::Signed, count(&e.values), e.size),
         Kind::Func(func) => (false, func.linkage.0, func.proto.0),
@@ -67,10 +84,14 @@ fn count<T>(items: &[T]) -> u32 {
 fn extra(out: &mut Vec<u8>, kind: &Kind) {
     match kind {
         Kind::Int(int) => put(out, int_data(int)),
-        Kind::Array(array) => [array.elem.0, array.index.0, array.count].into_iter().for_each(|word| put(out, word)),
+        Kind::Array(array) => [array.elem.0, array.index.0, array.count]
+            .into_iter()
+            .for_each(|word| put(out, word)),
         Kind::Struct(composite) | Kind::Union(composite) => {
             for member in &composite.members {
-                [member.name.0, member.ty.0, member_word(composite, member)].into_iter().for_each(|word| put(out, word));
+                [member.name.0, member.ty.0, member_word(composite, member)]
+                    .into_iter()
+                    .for_each(|word| put(out, word));
             }
         }
         Kind::Enum(e) => e.values.iter().for_each(|(name, value)| {
@@ -87,7 +108,9 @@ fn extra(out: &mut Vec<u8>, kind: &Kind) {
         }),
         Kind::Var(var) => put(out, var.linkage.0),
         Kind::Datasec(section) => section.vars.iter().for_each(|var| {
-            [var.ty.0, var.offset, var.size].into_iter().for_each(|word| put(out, word));
+            [var.ty.0, var.offset, var.size]
+                .into_iter()
+                .for_each(|word| put(out, word));
         }),
         Kind::DeclTag(tag) => put(out, tag.component.cast_unsigned()),
         Kind::Ptr(_)
@@ -109,6 +132,8 @@ fn int_data(int: &Int) -> u32 {
 fn member_word(composite: &Composite, member: &Member) -> u32 {
     match composite.form {
         MemberForm::Offset => member.bit_offset,
-        MemberForm::OffsetAndWidth => u32::from(member.bitfield_bits) << 24 | (member.bit_offset & 0x00ff_ffff),
+        MemberForm::OffsetAndWidth => {
+            u32::from(member.bitfield_bits) << 24 | (member.bit_offset & 0x00ff_ffff)
+        }
     }
 }

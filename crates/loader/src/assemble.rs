@@ -8,7 +8,8 @@
 use crate::error::LoadError;
 use crate::limits::INSNS_MAX;
 use crate::plan::{ExternValue, Plan, PlannedProgram};
-use skep_btf::{Btf, BtfExt, CoreRelo, CoreReloKind, FuncInfo, Kind, LineInfo};
+use crate::records::Records;
+use skep_btf::{Btf, CoreRelo, CoreReloKind, FuncInfo, Kind, LineInfo};
 use skep_isa::{InsnIdx, RawInsn};
 use skep_object::{ExternIdx, Function, FunctionIdx, MapIdx, Reloc, Target};
 use skep_uapi::Handle;
@@ -44,11 +45,13 @@ pub(crate) fn assemble(
     plan: &Plan<'_>,
     program: &PlannedProgram,
     handles: &[Handle],
+    records: &[Records<'_>],
 ) -> Result<Assembled, LoadError> {
     let mut assembler = Assembler {
         plan,
         program,
         handles,
+        records,
         out: Assembled::default(),
         placed: HashMap::new(),
     };
@@ -86,6 +89,7 @@ struct Assembler<'a, 'o> {
     plan: &'a Plan<'o>,
     program: &'a PlannedProgram,
     handles: &'a [Handle],
+    records: &'a [Records<'a>],
     out: Assembled,
     /// First slot of each function that is in the program.
     placed: HashMap<FunctionIdx, u32>,
@@ -107,10 +111,13 @@ impl<'o> Assembler<'_, 'o> {
         let base = u32::try_from(start).map_err(|_| too_long())?;
         self.out.insns.extend_from_slice(object.insns(function));
         self.placed.insert(index, base);
-        if let (Some(btf), Some(ext)) = (object.btf(), object.btf_ext()) {
-            self.refuse_core(btf, ext, function)?;
-            self.append_info(btf, ext, function, base)?;
-        }
+        let records = self
+            .records
+            .get(function.code().index())
+            .copied()
+            .unwrap_or_default();
+        self.refuse_core(records, function)?;
+        self.append_info(records, function, base)?;
         Ok(Frame {
             function,
             base,
@@ -121,12 +128,10 @@ impl<'o> Assembler<'_, 'o> {
     /// Moves the records of one function. A program without records has none for its subprograms either.
     fn append_info(
         &mut self,
-        btf: &Btf,
-        ext: &BtfExt,
+        records: Records<'_>,
         function: &Function,
         base: u32,
     ) -> Result<(), LoadError> {
-        let section = self.plan.object.section_of(function).name();
         let missing = |what| LoadError::MissingInfo {
             program: self.program.name.clone(),
             function: function.name().to_owned(),
@@ -134,7 +139,7 @@ impl<'o> Assembler<'_, 'o> {
         };
         let offset = |insn_off: u32| moved(insn_off, function, base);
         let is_main = base == 0;
-        let funcs = within(ext.funcs(btf, section), function, |record| record.insn_off);
+        let funcs = within(records.funcs, function, |record| record.insn_off);
         if is_main || !self.out.func_info.is_empty() {
             if funcs.is_empty() && !is_main {
                 return Err(missing("function record (.BTF.ext)"));
@@ -145,7 +150,7 @@ impl<'o> Assembler<'_, 'o> {
             });
             self.out.func_info.extend(records);
         }
-        let lines = within(ext.lines(btf, section), function, |record| record.insn_off);
+        let lines = within(records.lines, function, |record| record.insn_off);
         if is_main || !self.out.line_info.is_empty() {
             if lines.is_empty() && !is_main {
                 return Err(missing("line record (.BTF.ext)"));
@@ -160,11 +165,9 @@ impl<'o> Assembler<'_, 'o> {
     }
 
     /// Instructions that depend on the types of a kernel cannot be fixed without them.
-    fn refuse_core(&self, btf: &Btf, ext: &BtfExt, function: &Function) -> Result<(), LoadError> {
-        let section = self.plan.object.section_of(function).name();
-        let Some(relo) =
-            within(ext.relos(btf, section), function, |record| record.insn_off).first()
-        else {
+    fn refuse_core(&self, records: Records<'_>, function: &Function) -> Result<(), LoadError> {
+        let relo = within(records.relos, function, |record| record.insn_off).first();
+        let (Some(relo), Some(btf)) = (relo, self.plan.object.btf()) else {
             return Ok(());
         };
         Err(LoadError::NeedsTargetBtf {
@@ -266,7 +269,10 @@ fn within<'r, T>(records: &'r [T], function: &Function, insn_off: impl Fn(&T) ->
     let end = start + bytes(function.insn_count());
     let from = records.partition_point(|record| u64::from(insn_off(record)) < start);
     let to = records.partition_point(|record| u64::from(insn_off(record)) < end);
-    records.get(from..to).unwrap_or_default()
+    let found = records.get(from..to).unwrap_or_default();
+    // One record for an instruction is all that the kernel takes; one more shows it that there were too many.
+    let most = InsnIdx(function.insn_count()).index() + 1;
+    found.get(..most).unwrap_or(found)
 }
 
 fn low_half(value: u64) -> i32 {

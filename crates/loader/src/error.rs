@@ -8,7 +8,7 @@ use thiserror::Error;
 #[non_exhaustive]
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum LoadError {
-    /// The object has no program.
+    /// The object has no program, and one was asked for.
     #[error("object file doesn't contain any bpf program")]
     NoPrograms,
     /// The object needs something that this loader does not do yet.

@@ -13,6 +13,7 @@ mod limits;
 mod load;
 mod options;
 mod plan;
+mod records;
 
 pub use error::{LoadError, MapStep};
 pub use load::{Loaded, LoadedMap, LoadedProgram, Warning, load, load_plan};

@@ -8,6 +8,7 @@ use crate::error::{LoadError, MapStep};
 use crate::limits::PAGE_BYTES;
 use crate::options::Options;
 use crate::plan::{Freeze, Plan, PlannedMap, PlannedProgram, plan};
+use crate::records::{Records, records};
 use skep_btf::{FUNC_INFO_BYTES, LINE_INFO_BYTES, func_info_bytes, line_info_bytes};
 use skep_object::{DataKind, FunctionIdx, MapIdx, MapOrigin, Object, SlotTarget, kernel_name};
 use skep_uapi::{
@@ -97,6 +98,7 @@ pub fn load_plan(plan: &Plan<'_>, bpf: &dyn Bpf) -> Result<Loaded, LoadError> {
         opened: Opened::new(bpf),
         btf: None,
         maps: Vec::new(),
+        records: records(plan.object),
         warnings: Vec::new(),
     };
     loader.load_btf()?;
@@ -138,6 +140,14 @@ fn display_name(plan: &Plan<'_>, planned: &PlannedMap) -> String {
 }
 
 impl Loaded {
+    /// The first program, which is what `bpftool prog load` pins.
+    ///
+    /// # Errors
+    /// [`LoadError::NoPrograms`]. An object of maps alone loads, as for libbpf, but has nothing to pin or run.
+    pub fn first_program(&self) -> Result<&LoadedProgram, LoadError> {
+        self.programs.first().ok_or(LoadError::NoPrograms)
+    }
+
     /// Pins all maps in a directory, under their names with dots replaced, as `bpftool … pinmaps` does.
     ///
     /// # Errors
@@ -208,6 +218,7 @@ struct Loader<'a, 'o> {
     opened: Opened<'a>,
     btf: Option<Handle>,
     maps: Vec<Handle>,
+    records: Vec<Records<'a>>,
     warnings: Vec<Warning>,
 }
 
@@ -454,7 +465,7 @@ impl Loader<'_, '_> {
     }
 
     fn program(&self, planned: &PlannedProgram) -> Result<LoadedProgram, LoadError> {
-        let assembled = assemble(self.plan, planned, &self.maps)?;
+        let assembled = assemble(self.plan, planned, &self.maps, &self.records)?;
         let mut load = self.command(planned, assembled);
         let mut reply = self.bpf.call(Command::ProgLoad(Box::new(load.clone())));
         // The first attempt asked for no log; the second is there to say why.

@@ -336,9 +336,6 @@ fn set_option(
 }
 
 fn plan_programs(object: &Object, options: &Options) -> Result<Vec<PlannedProgram>, LoadError> {
-    if object.programs().next().is_none() {
-        return Err(LoadError::NoPrograms);
-    }
     if let Programs::Named(names) = &options.programs {
         let exists = |name: &String| {
             object

@@ -253,6 +253,19 @@ fn plan_needs_no_machine() {
 }
 
 #[test]
+fn objects_without_programs_load_but_have_no_first() {
+    let loaded = load(
+        &object("text_only"),
+        &Recorder::default(),
+        &options("text_only"),
+    )
+    .unwrap();
+    assert_eq!(loaded.first_program(), Err(LoadError::NoPrograms));
+    let loaded = load(&object("hello"), &Recorder::default(), &options("hello")).unwrap();
+    assert_eq!(loaded.first_program().unwrap().name, "hello");
+}
+
+#[test]
 fn variables_are_set_before_loading() {
     let mut options = options("globals");
     options.variables = vec![

@@ -1,5 +1,6 @@
 //! The same object loaded by bpftool and by skep's loader, both into this machine's Linux, gives the same programs, maps
 //! and BTF. Needs the oracle: root, bpf(2), and bpftool 7.5 or later (`SKEP_BPFTOOL`, else the one in `PATH`).
+//! Directories of further objects, such as the kernel's compiled selftests, can be named in `SKEP_OBJECTS`, with colons.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -70,7 +71,10 @@ impl Oracle {
             .iter()
             .map(|name| data.join(format!("{name}.bpf.o")))
             .collect();
-        if let Ok(entries) = std::fs::read_dir(LIBXDP) {
+        let more = std::env::var("SKEP_OBJECTS").unwrap_or_default();
+        let directories =
+            std::iter::once(LIBXDP).chain(more.split(':').filter(|path| !path.is_empty()));
+        for entries in directories.filter_map(|path| std::fs::read_dir(path).ok()) {
             let found = entries.filter_map(|entry| Some(entry.ok()?.path()));
             objects.extend(
                 found.filter(|path| path.extension().is_some_and(|extension| extension == "o")),

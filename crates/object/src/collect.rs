@@ -194,7 +194,10 @@ impl<'d> Parts<'d> {
 
     /// BTF and BTF.ext. Broken ones are dropped, unless map definitions are in them.
     fn types(&mut self) -> Result<(Option<Btf>, Option<BtfExt>), ObjectError> {
-        let btf = match self.btf.map(Btf::parse) {
+        let btf = match self
+            .btf
+            .map(|bytes| Btf::parse(bytes).and_then(fixup::with_short_names))
+        {
             Some(Ok(btf)) => btf,
             Some(Err(source)) if self.maps.is_some() => {
                 return Err(ObjectError::Btf {
@@ -329,7 +332,7 @@ fn is_family(name: &str, family: &str) -> bool {
 }
 
 /// Sections whose loading needs what is not there yet.
-fn unsupported(name: &str) -> Option<&'static str> {
+pub(crate) fn unsupported(name: &str) -> Option<&'static str> {
     match name {
         ".struct_ops" | ".struct_ops.link" => Some("struct_ops maps"),
         ".addr_space.1" => Some("arena variables"),

@@ -7,7 +7,7 @@
 //! Does not know what a section means: see `collect`.
 
 use crate::error::{ObjectError, SectionFlaw, SymbolFlaw};
-use crate::limits::{FILE_BYTES_MAX, NAME_BYTES_MAX};
+use crate::limits::{FILE_BYTES_MAX, NAME_BYTES_MAX, NAME_BYTES_PER_FILE_BYTE};
 use object::LittleEndian as Le;
 use object::elf::{self, FileHeader64, Rel64, SectionHeader64, Sym64};
 use object::read::elf::{FileHeader, Rel as _, SectionHeader, SectionTable, Sym as _, SymbolTable};
@@ -117,6 +117,8 @@ pub(crate) struct Elf<'d> {
     strings: &'d [u8],
     /// Bytes of contents handed out so far.
     claimed: Cell<usize>,
+    /// Bytes of names handed out so far.
+    named: Cell<usize>,
 }
 
 impl<'d> Elf<'d> {
@@ -143,9 +145,15 @@ impl<'d> Elf<'d> {
                 what: "section name table",
                 source,
             })?;
+        let mut named = 0usize;
         let mut sections = Vec::with_capacity(table.len());
         for (index, section) in table.enumerate() {
-            sections.push(read_section(index, section, names)?);
+            let section = read_section(index, section, names)?;
+            named = named.saturating_add(section.name.len());
+            if named > names_max(data) {
+                return Err(section.flaw(SectionFlaw::TooManyNames));
+            }
+            sections.push(section);
         }
         let (symbols, strings) = read_symbols(data, &table)?;
         Ok(Self {
@@ -154,6 +162,7 @@ impl<'d> Elf<'d> {
             symbols,
             strings,
             claimed: Cell::new(0),
+            named: Cell::new(0),
         })
     }
 
@@ -196,15 +205,22 @@ impl<'d> Elf<'d> {
         {
             return Ok(section.name());
         }
-        string(self.strings, symbol.name)
-            .map(String::from_utf8_lossy)
-            .ok_or(ObjectError::Symbol {
-                index: symbol.index,
-                name: String::new(),
-                what: SymbolFlaw::Name {
-                    offset: symbol.name,
-                },
+        let flaw = |what| ObjectError::Symbol {
+            index: symbol.index,
+            name: String::new(),
+            what,
+        };
+        let name = string(self.strings, symbol.name).ok_or_else(|| {
+            flaw(SymbolFlaw::Name {
+                offset: symbol.name,
             })
+        })?;
+        let named = self.named.get().saturating_add(name.len());
+        if named > names_max(self.data) {
+            return Err(flaw(SymbolFlaw::TooManyNames));
+        }
+        self.named.set(named);
+        Ok(String::from_utf8_lossy(name))
     }
 
     /// The relocations of a relocation section.
@@ -399,6 +415,11 @@ fn read_symbol(
         value: symbol.st_value(END),
         size: symbol.st_size(END),
     })
+}
+
+/// Bytes that sections and symbols may have as names, counted apart.
+fn names_max(data: &[u8]) -> usize {
+    data.len().saturating_mul(NAME_BYTES_PER_FILE_BYTE)
 }
 
 /// First of the reserved section numbers.

@@ -148,6 +148,9 @@ pub enum SectionFlaw {
         /// `sh_name`.
         offset: u32,
     },
+    /// The names of all sections together are out of proportion to the file.
+    #[error("names share too many bytes of the name table")]
+    TooManyNames,
     /// The contents lie outside of the file.
     #[error("{size} bytes at {offset} are not within the file")]
     OutsideFile {
@@ -203,6 +206,9 @@ pub enum SymbolFlaw {
         /// `st_name`.
         offset: u32,
     },
+    /// The names of all symbols together are out of proportion to the file.
+    #[error("names share too many bytes of the name table")]
+    TooManyNames,
     /// Defined in a section that does not exist.
     #[error("defined in section {section}, which does not exist")]
     NoSuchSection {
@@ -320,6 +326,9 @@ pub enum RelocFlaw {
     /// A symbol in a section that is neither maps nor data nor code.
     #[error("section of the symbol holds neither maps nor data nor functions")]
     BadSection,
+    /// A symbol of a section that is not loaded yet.
+    #[error("{0} are not supported yet")]
+    Unsupported(&'static str),
     /// An undefined symbol that is not an extern variable or function.
     #[error("undefined symbol is not an extern")]
     NotExtern,

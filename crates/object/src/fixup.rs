@@ -8,10 +8,38 @@ use crate::collect::FoundFunction;
 use crate::elf::{Binding, Elf, Symbol, SymbolKind, Visibility};
 use crate::error::ObjectError;
 use crate::externs::{KCONFIG, KSYMS};
+use crate::limits::BTF_NAME_BYTES_MAX;
 use crate::model::Role;
-use skep_btf::{Btf, Datasec, Func, Kind, Linkage, SecVar, TypeId};
+use skep_btf::{Btf, BtfError, Datasec, Flaw, Func, Kind, Linkage, SecVar, StrOff, TypeId};
 use std::borrow::Cow;
 use std::collections::HashMap;
+
+/// Refuses BTF with names that no compiler gives and no kernel takes. Strings may share bytes, so that every look-up by
+/// name would otherwise cost as much as the whole string section. Texts of tags may be long and are not looked up.
+pub(crate) fn with_short_names(btf: Btf) -> Result<Btf, BtfError> {
+    let is_long = |name: StrOff| {
+        let tail = usize::try_from(name.0)
+            .ok()
+            .and_then(|at| btf.strings().get(at..))
+            .unwrap_or_default();
+        tail.len() > BTF_NAME_BYTES_MAX && !tail[..=BTF_NAME_BYTES_MAX].contains(&0)
+    };
+    for (id, ty) in btf.iter() {
+        let mut long = match ty.kind {
+            Kind::DeclTag(_) | Kind::TypeTag(_) => false,
+            _ => is_long(ty.name),
+        };
+        ty.kind.for_each_inner_name(|name| long |= is_long(name));
+        if long {
+            return Err(BtfError::Type {
+                id,
+                kind: ty.kind.name(),
+                what: Flaw::Name,
+            });
+        }
+    }
+    Ok(btf)
+}
 
 /// Sets sizes of sections and offsets of variables, and sorts variables by offset.
 pub(crate) fn datasecs(elf: &Elf<'_>, btf: &mut Btf) -> Result<(), ObjectError> {

@@ -8,6 +8,13 @@ pub(crate) const FILE_BYTES_MAX: usize = 256 << 20;
 /// table.
 pub(crate) const NAME_BYTES_MAX: usize = 4096;
 
+/// Bytes of all names that are read, as a multiple of the file. Names may share bytes of the string table (linkers merge
+/// tails), so that a hostile file could name one long string from every symbol.
+pub(crate) const NAME_BYTES_PER_FILE_BYTE: usize = 8;
+
+/// Bytes of a type's or member's name in BTF: the kernel takes no longer identifier (`KSYM_NAME_LEN`).
+pub(crate) const BTF_NAME_BYTES_MAX: usize = 512;
+
 /// Bytes of all `.bss`-like sections together, whose size costs the file nothing but the loader memory. An array map with larger
 /// values is refused by the kernel (`KMALLOC_MAX_SIZE`-derived limit of `array_map_alloc_check` is below 2 GiB; this is
 /// what a loader can be expected to zero).

@@ -5,7 +5,7 @@
 //! one here, so that a loader finds every reference in one list. Relocations outside of all functions are passed over,
 //! as libbpf does (a static linker leaves them for overridden weak functions).
 
-use crate::collect::Parts;
+use crate::collect::{Parts, unsupported};
 use crate::elf::{Binding, Elf, Place, Relocation, SecIdx, Section, Symbol, SymbolKind};
 use crate::error::{ObjectError, RelocFlaw};
 use crate::externs::Externs;
@@ -102,11 +102,11 @@ pub(crate) fn link(
     })
 }
 
-impl Linker<'_, '_> {
+impl<'a, 'd> Linker<'a, 'd> {
     /// Types the relocations of one code section.
     fn code(
         &self,
-        section: &Section<'_>,
+        section: &Section<'d>,
         code: CodeIdx,
         insns: &[u8],
         relocations: &[Relocation],
@@ -146,21 +146,27 @@ impl Linker<'_, '_> {
     /// The symbol of a relocation, and how to report what is wrong with it.
     fn named<'s>(
         &'s self,
-        section: &Section<'_>,
+        section: &'s Section<'d>,
         relocation: &Relocation,
-    ) -> Result<(&'s Symbol, impl Fn(RelocFlaw) -> ObjectError + use<'s>), ObjectError> {
-        let (offset, held) = (relocation.offset, section.name().into_owned());
+    ) -> Result<
+        (
+            &'s Symbol,
+            impl Fn(RelocFlaw) -> ObjectError + use<'s, 'a, 'd>,
+        ),
+        ObjectError,
+    > {
+        let offset = relocation.offset;
         let Some(symbol) = self.elf.symbols.get(relocation.symbol) else {
             let what = RelocFlaw::NoSymbol(relocation.symbol);
             return Err(ObjectError::Relocation {
-                section: held,
+                section: section.name().into_owned(),
                 offset,
                 symbol: String::new(),
                 what,
             });
         };
         let flaw = move |what| ObjectError::Relocation {
-            section: held.clone(),
+            section: section.name().into_owned(),
             offset,
             symbol: self
                 .elf
@@ -242,17 +248,22 @@ impl Linker<'_, '_> {
                 .ok_or(RelocFlaw::NotMap)?;
             return Ok(Target::Map(map));
         }
-        let map = self
-            .maps
-            .data
-            .get(&section)
-            .copied()
-            .ok_or(RelocFlaw::BadSection)?;
+        let map = self.maps.data.get(&section).copied();
+        let map = map.ok_or_else(|| self.bad_section(section))?;
         let start = u32::try_from(symbol.value).map_err(|_| RelocFlaw::BadSection)?;
         Ok(Target::Data {
             map,
             offset: start.wrapping_add(insn.imm.cast_unsigned()),
         })
+    }
+
+    /// Why a symbol's section cannot be referred to.
+    fn bad_section(&self, section: SecIdx) -> RelocFlaw {
+        let name = self.elf.section(section).map(Section::name);
+        match name.as_deref().and_then(unsupported) {
+            Some(what) => RelocFlaw::Unsupported(what),
+            None => RelocFlaw::BadSection,
+        }
     }
 
     fn function_at(&self, section: SecIdx, slot: i128) -> Result<FunctionIdx, RelocFlaw> {
@@ -312,7 +323,7 @@ impl Linker<'_, '_> {
     /// Initial values of maps of maps and of programs.
     fn values(
         &self,
-        section: &Section<'_>,
+        section: &Section<'d>,
         relocations: &[Relocation],
         slots: &mut Vec<(MapIdx, Slot)>,
     ) -> Result<(), ObjectError> {

@@ -446,3 +446,68 @@ fn every_field_survives_extremes() {
         }
     }
 }
+
+/// An object with one function of one instruction that `symbols` symbols name, each by the same string of `name` bytes.
+fn many_names(symbols: usize, name: usize) -> Vec<u8> {
+    let strings = [vec![0], vec![b'a'; name], b"\0.strtab\0xdp\0".to_vec()].concat();
+    let [strtab_name, xdp_name] = [name + 2, name + 10];
+    let mut symbol = vec![1, 0, 0, 0, 0x12, 0, 2, 0];
+    symbol.extend([0; 8]);
+    symbol.extend(8u64.to_le_bytes());
+    let symbols = symbol.repeat(symbols);
+    let exit = [0x95, 0, 0, 0, 0, 0, 0, 0];
+    let contents = [
+        (strtab_name, 3, 0, strings),
+        (xdp_name, 1, 6, exit.to_vec()),
+        (0, 2, 0, symbols),
+    ];
+    let mut bytes = vec![0; 64];
+    let mut headers = vec![0; 64];
+    for (name, kind, flags, content) in contents {
+        let (kind, entry): (u32, u64) = (kind, if kind == 2 { 24 } else { 0 });
+        headers.extend(u32::try_from(name).unwrap().to_le_bytes());
+        headers.extend(kind.to_le_bytes());
+        for word in [flags, 0, bytes.len(), content.len()] {
+            headers.extend(u64::try_from(word).unwrap().to_le_bytes());
+        }
+        headers.extend(1u32.to_le_bytes());
+        headers.extend(0u32.to_le_bytes());
+        headers.extend(1u64.to_le_bytes());
+        headers.extend(entry.to_le_bytes());
+        bytes.extend(content);
+    }
+    let start = u64::try_from(bytes.len()).unwrap();
+    bytes.extend(headers);
+    let bytes = with(bytes, 0, &[0x7f, b'E', b'L', b'F', 2, 1, 1]);
+    let bytes = with(bytes, 16, &[1, 0, 247, 0, 1]);
+    let bytes = with(bytes, 0x28, &start.to_le_bytes());
+    with(bytes, 0x34, &[64, 0, 0, 0, 0, 0, 64, 0, 4, 0, 1, 0])
+}
+
+#[test]
+fn shared_names_cost_no_more_than_the_file() {
+    let object = parse(&many_names(3, 20)).unwrap();
+    assert_eq!(object.programs().count(), 3);
+    let error = parse(&many_names(2000, 4000)).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ObjectError::Symbol {
+                what: SymbolFlaw::TooManyNames,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let error = parse(&many_names(1, 5000)).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ObjectError::Symbol {
+                what: SymbolFlaw::Name { .. },
+                ..
+            }
+        ),
+        "{error}"
+    );
+}

@@ -5,7 +5,9 @@
 //! and the annotation of section variables.
 
 use crate::btf::Btf;
-use crate::types::{Composite, FwdKind, IntEncoding, Kind, Linkage, MemberForm, Signedness, StrOff, Type};
+use crate::types::{
+    Composite, FwdKind, IntEncoding, Kind, Linkage, MemberForm, Signedness, StrOff, Type,
+};
 use serde_json::{Map, Value};
 use skep_uapi::TypeId;
 use std::fmt::Write;
@@ -26,7 +28,10 @@ pub fn raw(btf: &Btf) -> String {
 /// The object of `bpftool btf dump file X -j`.
 #[must_use]
 pub fn raw_json(btf: &Btf) -> Value {
-    let types = btf.iter().map(|(id, ty)| record(btf, ty).into_json(id)).collect();
+    let types = btf
+        .iter()
+        .map(|(id, ty)| record(btf, ty).into_json(id))
+        .collect();
     Value::Object(Map::from_iter([("types".to_owned(), Value::Array(types))]))
 }
 
@@ -42,6 +47,9 @@ enum Cell {
 
 type Row = Vec<(&'static str, Cell)>;
 
+/// Fields of a record, and its items under their JSON key.
+type Contents = (Row, Option<(&'static str, Vec<Row>)>);
+
 struct Record {
     kind: &'static str,
     name: String,
@@ -54,12 +62,25 @@ struct Record {
 
 fn record(btf: &Btf, ty: &Type) -> Record {
     let (fields, items) = contents(btf, &ty.kind);
-    let separator = if matches!(ty.kind, Kind::Var(_)) { ", " } else { " " };
-    Record { kind: ty.kind.name(), name: shown(btf, ty.name), fields, separator, items }
+    let separator = if matches!(ty.kind, Kind::Var(_)) {
+        ", "
+    } else {
+        " "
+    };
+    Record {
+        kind: ty.kind.name(),
+        name: shown(btf, ty.name),
+        fields,
+        separator,
+        items,
+    }
 }
 
 fn shown(btf: &Btf, name: StrOff) -> String {
-    btf.str(name).filter(|name| !name.is_empty()).unwrap_or(ANONYMOUS).to_owned()
+    btf.str(name)
+        .filter(|name| !name.is_empty())
+        .unwrap_or(ANONYMOUS)
+        .to_owned()
 }
 
 fn number(key: &'static str, value: impl Into<i128>) -> (&'static str, Cell) {
@@ -70,8 +91,7 @@ fn text(key: &'static str, value: &'static str) -> (&'static str, Cell) {
     (key, Cell::Text(value))
 }
 
-fn contents(btf: &Btf, kind: &Kind) -> (Row, Option<(&'static str, Vec<Row>)>) {
-    let name = |off| ("name", Cell::Name(shown(btf, off)));
+fn contents(btf: &Btf, kind: &Kind) -> Contents {
     let target = |id: &TypeId| (vec![number("type_id", id.0)], None);
     match kind {
         Kind::Int(int) => {
@@ -83,14 +103,60 @@ fn contents(btf: &Btf, kind: &Kind) -> (Row, Option<(&'static str, Vec<Row>)>) {
             ];
             (fields, None)
         }
-        Kind::Ptr(t) | Kind::Typedef(t) | Kind::Volatile(t) | Kind::Const(t) | Kind::Restrict(t) => target(t),
+        Kind::Ptr(t)
+        | Kind::Typedef(t)
+        | Kind::Volatile(t)
+        | Kind::Const(t)
+        | Kind::Restrict(t) => target(t),
         Kind::TypeTag(tag) => target(&tag.target),
         Kind::Array(array) => {
-            let fields =
-                [("type_id", array.elem.0), ("index_type_id", array.index.0), ("nr_elems", array.count)];
-            (fields.into_iter().map(|(key, value)| number(key, value)).collect(), None)
+            let fields = [
+                ("type_id", array.elem.0),
+                ("index_type_id", array.index.0),
+                ("nr_elems", array.count),
+            ];
+            (
+                fields
+                    .into_iter()
+                    .map(|(key, value)| number(key, value))
+                    .collect(),
+                None,
+            )
         }
         Kind::Struct(composite) | Kind::Union(composite) => composite_rows(btf, composite),
+        Kind::Enum(_) | Kind::Enum64(_) => enum_rows(btf, kind),
+        Kind::Fwd(FwdKind::Struct) => (vec![text("fwd_kind", "struct")], None),
+        Kind::Fwd(FwdKind::Union) => (vec![text("fwd_kind", "union")], None),
+        Kind::Func(func) => (
+            vec![
+                number("type_id", func.proto.0),
+                text("linkage", linkage(func.linkage)),
+            ],
+            None,
+        ),
+        Kind::FuncProto(_) | Kind::Datasec(_) => list_rows(btf, kind),
+        Kind::Var(var) => (
+            vec![
+                number("type_id", var.ty.0),
+                text("linkage", linkage(var.linkage)),
+            ],
+            None,
+        ),
+        Kind::Float { size } => (vec![number("size", *size)], None),
+        Kind::DeclTag(tag) => (
+            vec![
+                number("type_id", tag.target.0),
+                number("component_idx", tag.component),
+            ],
+            None,
+        ),
+    }
+}
+
+/// Enumerations; other kinds have no values.
+fn enum_rows(btf: &Btf, kind: &Kind) -> Contents {
+    let name = |off| ("name", Cell::Name(shown(btf, off)));
+    match kind {
         Kind::Enum(e) => {
             let values = e.values.iter().map(|(off, value)| {
                 let value = match e.sign {
@@ -99,7 +165,10 @@ fn contents(btf: &Btf, kind: &Kind) -> (Row, Option<(&'static str, Vec<Row>)>) {
                 };
                 vec![name(*off), ("val", value)]
             });
-            (enum_fields(e.sign, e.size, e.values.len()), Some(("values", values.collect())))
+            (
+                enum_fields(e.sign, e.size, e.values.len()),
+                Some(("values", values.collect())),
+            )
         }
         Kind::Enum64(e) => {
             let values = e.values.iter().map(|(off, value)| {
@@ -109,31 +178,51 @@ fn contents(btf: &Btf, kind: &Kind) -> (Row, Option<(&'static str, Vec<Row>)>) {
                 };
                 vec![name(*off), ("val", value)]
             });
-            (enum_fields(e.sign, e.size, e.values.len()), Some(("values", values.collect())))
+            (
+                enum_fields(e.sign, e.size, e.values.len()),
+                Some(("values", values.collect())),
+            )
         }
-        Kind::Fwd(FwdKind::Struct) => (vec![text("fwd_kind", "struct")], None),
-        Kind::Fwd(FwdKind::Union) => (vec![text("fwd_kind", "union")], None),
-        Kind::Func(func) => (vec![number("type_id", func.proto.0), text("linkage", linkage(func.linkage))], None),
-        Kind::FuncProto(proto) => {
-            let params = proto.params.iter().map(|param| vec![name(param.name), number("type_id", param.ty.0)]);
-            let fields = vec![number("ret_type_id", proto.ret.0), number("vlen", count(&proto.params))];
-            (fields, Some(("params", params.collect())))
-        }
-        Kind::Var(var) => (vec![number("type_id", var.ty.0), text("linkage", linkage(var.linkage))], None),
-        Kind::Datasec(section) => {
-            let vars = section.vars.iter().map(|var| {
-                vec![number("type_id", var.ty.0), number("offset", var.offset), number("size", var.size)]
-            });
-            (vec![number("size", section.size), number("vlen", count(&section.vars))], Some(("vars", vars.collect())))
-        }
-        Kind::Float { size } => (vec![number("size", *size)], None),
-        Kind::DeclTag(tag) => {
-            (vec![number("type_id", tag.target.0), number("component_idx", tag.component)], None)
-        }
+        _ => (Row::new(), None),
     }
 }
 
-fn composite_rows(btf: &Btf, composite: &Composite) -> (Row, Option<(&'static str, Vec<Row>)>) {
+/// Prototypes and sections; other kinds have no list of this form.
+fn list_rows(btf: &Btf, kind: &Kind) -> Contents {
+    let name = |off| ("name", Cell::Name(shown(btf, off)));
+    match kind {
+        Kind::FuncProto(proto) => {
+            let params = proto
+                .params
+                .iter()
+                .map(|param| vec![name(param.name), number("type_id", param.ty.0)]);
+            let fields = vec![
+                number("ret_type_id", proto.ret.0),
+                number("vlen", count(&proto.params)),
+            ];
+            (fields, Some(("params", params.collect())))
+        }
+        Kind::Datasec(section) => {
+            let vars = section.vars.iter().map(|var| {
+                vec![
+                    number("type_id", var.ty.0),
+                    number("offset", var.offset),
+                    number("size", var.size),
+                ]
+            });
+            (
+                vec![
+                    number("size", section.size),
+                    number("vlen", count(&section.vars)),
+                ],
+                Some(("vars", vars.collect())),
+            )
+        }
+        _ => (Row::new(), None),
+    }
+}
+
+fn composite_rows(btf: &Btf, composite: &Composite) -> Contents {
     let members = composite.members.iter().map(|member| {
         let mut row = vec![
             ("name", Cell::Name(shown(btf, member.name))),
@@ -145,7 +234,10 @@ fn composite_rows(btf: &Btf, composite: &Composite) -> (Row, Option<(&'static st
         }
         row
     });
-    let fields = vec![number("size", composite.size), number("vlen", count(&composite.members))];
+    let fields = vec![
+        number("size", composite.size),
+        number("vlen", count(&composite.members)),
+    ];
     (fields, Some(("members", members.collect())))
 }
 
@@ -154,7 +246,11 @@ fn enum_fields(sign: Signedness, size: u32, values: usize) -> Row {
         Signedness::Unsigned => "UNSIGNED",
         Signedness::Signed => "SIGNED",
     };
-    vec![text("encoding", sign), number("size", size), number("vlen", i128::try_from(values).unwrap_or(i128::MAX))]
+    vec![
+        text("encoding", sign),
+        number("size", size),
+        number("vlen", i128::try_from(values).unwrap_or(i128::MAX)),
+    ]
 }
 
 fn count<T>(items: &[T]) -> i128 {
@@ -196,7 +292,10 @@ impl Record {
         object.insert("name".to_owned(), self.name.into());
         object.extend(json_row(self.fields));
         if let Some((key, rows)) = self.items {
-            let rows = rows.into_iter().map(|row| Value::Object(json_row(row).collect())).collect();
+            let rows = rows
+                .into_iter()
+                .map(|row| Value::Object(json_row(row).collect()))
+                .collect();
             object.insert(key.to_owned(), Value::Array(rows));
         }
         Value::Object(object)
@@ -222,8 +321,12 @@ fn push_row(out: &mut String, head: &str, row: &Row, separator: &str) {
 
 /// ` (VAR 'counter')` behind a variable of a section.
 fn push_annotation(btf: &Btf, row: &Row, out: &mut String) {
-    let Some((_, Cell::Number(id))) = row.first() else { return };
-    let Some(ty) = u32::try_from(*id).ok().and_then(|id| btf.get(TypeId(id))) else { return };
+    let Some((_, Cell::Number(id))) = row.first() else {
+        return;
+    };
+    let Some(ty) = u32::try_from(*id).ok().and_then(|id| btf.get(TypeId(id))) else {
+        return;
+    };
     let _ = write!(out, " ({} '{}')", ty.kind.name(), shown(btf, ty.name));
 }
 

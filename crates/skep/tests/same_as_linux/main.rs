@@ -1,7 +1,11 @@
 //! The same commands on skep's machine and on Linux: each case writes a transcript, which must be the committed one on both.
 //!
 //! What may differ between two machines (ids, handles, times, addresses) never enters a transcript; what Linux answers does.
-#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
 
 mod maps;
 mod objects;
@@ -45,12 +49,26 @@ fn main() {
         harness = harness.case(format!("machine/{name}"), &[], move || {
             let machine = Machine::new();
             let bpf = machine.connect(Peer::this_process());
-            check(name, case, &World { bpf: &bpf, pins: "/sys/fs/bpf" });
+            check(
+                name,
+                case,
+                &World {
+                    bpf: &bpf,
+                    pins: "/sys/fs/bpf",
+                },
+            );
         });
         harness = harness.case(format!("linux/{name}"), &[Need::Oracle], move || {
             let bpffs = BpfFs::mount();
-            let pins = bpffs.path().display().to_string();
-            check(name, case, &World { bpf: &LinuxBpf::new(), pins: &pins });
+            let pins = bpffs.display().to_string();
+            check(
+                name,
+                case,
+                &World {
+                    bpf: &LinuxBpf::new(),
+                    pins: &pins,
+                },
+            );
         });
     }
     harness.run();
@@ -59,5 +77,8 @@ fn main() {
 fn check(name: &str, case: Case, world: &World<'_>) {
     let mut transcript = Transcript::default();
     case(world, &mut transcript);
-    golden(format!("tests/same_as_linux/transcripts/{name}.txt"), &transcript.text);
+    golden(
+        format!("tests/same_as_linux/transcripts/{name}.txt"),
+        &transcript.text,
+    );
 }

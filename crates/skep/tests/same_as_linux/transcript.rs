@@ -1,6 +1,6 @@
 //! What a case works with and what it writes.
 
-use skep_uapi::{Bpf, Command, Errno, Handle, MapCreate, MapType, ProgLoad, ProgType, Reply, Value};
+use skep_uapi::{Bpf, Command, Errno, Handle, MapCreate, MapType, ProgLoad, ProgType, Value};
 use std::fmt::Write;
 
 /// An implementation under test.
@@ -13,10 +13,6 @@ pub(crate) struct World<'a> {
 impl World<'_> {
     pub(crate) fn call(&self, command: Command) -> Result<Value, Errno> {
         self.bpf.call(command).result
-    }
-
-    pub(crate) fn reply(&self, command: Command) -> Reply {
-        self.bpf.call(command)
     }
 
     pub(crate) fn handle(&self, command: Command) -> Handle {
@@ -38,7 +34,13 @@ impl World<'_> {
 
 /// A definition of a map of 2 entries.
 pub(crate) fn map(map_type: MapType, key_size: u32, value_size: u32) -> MapCreate {
-    MapCreate { map_type, key_size, value_size, max_entries: 2, ..MapCreate::default() }
+    MapCreate {
+        map_type,
+        key_size,
+        value_size,
+        max_entries: 2,
+        ..MapCreate::default()
+    }
 }
 
 /// An XDP program under the GPL.
@@ -72,7 +74,9 @@ impl Transcript {
             Ok(Value::Opened(kind, _)) => format!("a handle of a {kind:?}"),
             Ok(Value::Id(_)) => "an id".to_owned(),
             Ok(Value::Bytes(bytes)) => hex(&bytes),
-            Ok(Value::TestRun(run)) => format!("retval {}, packet of {}", run.retval, run.data_size),
+            Ok(Value::TestRun(run)) => {
+                format!("retval {}, packet of {}", run.retval, run.data_size)
+            }
             Ok(other) => format!("{other:?}"),
             Err(errno) => format!("error {} ({errno})", errno.0),
         };
@@ -81,5 +85,9 @@ impl Transcript {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+    bytes
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -6,7 +6,7 @@
 
 use super::DumpError;
 use super::emit::Emitter;
-use super::padding::{After, fillers};
+use super::padding::{After, Filler, fillers};
 use crate::limits::PRINT_DEPTH_MAX;
 use crate::types::{Composite, FuncProto, FwdKind, Kind, Signedness, StrOff, Type};
 use skep_uapi::TypeId;
@@ -22,7 +22,12 @@ enum Last {
 
 impl Emitter<'_> {
     /// `name` declared as of type `id`, without semicolon, at an indentation of `level` tabs for bodies.
-    pub(super) fn declare(&mut self, id: TypeId, name: &str, level: usize) -> Result<(), DumpError> {
+    pub(super) fn declare(
+        &mut self,
+        id: TypeId,
+        name: &str,
+        level: usize,
+    ) -> Result<(), DumpError> {
         let mut chain = self.flatten(id)?;
         self.deeper(id, |emitter| emitter.chain(&mut chain, name, level))
     }
@@ -58,7 +63,12 @@ impl Emitter<'_> {
     }
 
     /// Writes a chain from its end (the base type) to its start, then the name.
-    fn chain(&mut self, chain: &mut Vec<TypeId>, name: &str, level: usize) -> Result<(), DumpError> {
+    fn chain(
+        &mut self,
+        chain: &mut Vec<TypeId>,
+        name: &str,
+        level: usize,
+    ) -> Result<(), DumpError> {
         let btf = self.btf;
         let mut last = Last::Star;
         while let Some(id) = chain.pop() {
@@ -154,7 +164,8 @@ impl Emitter<'_> {
                 if !name.is_empty() && last == Last::Word {
                     self.push(" ");
                 }
-                let of_array = matches!(self.btf.get(next).map(|ty| &ty.kind), Some(Kind::Array(_)));
+                let of_array =
+                    matches!(self.btf.get(next).map(|ty| &ty.kind), Some(Kind::Array(_)));
                 if !of_array {
                     self.push("(");
                 }
@@ -213,13 +224,17 @@ impl Emitter<'_> {
             Kind::Struct(composite) | Kind::Union(composite) if ty.name.is_empty() => {
                 self.composite(id, ty, composite, level)?;
             }
-            Kind::Enum(_) | Kind::Enum64(_) if ty.name.is_empty() => self.enumeration(id, ty, level)?,
+            Kind::Enum(_) | Kind::Enum64(_) if ty.name.is_empty() => {
+                self.enumeration(id, ty, level)?
+            }
             Kind::Typedef(_) => {
                 let name = self.names.of_type(id, ty);
                 self.push(&name);
             }
             Kind::Int(_) | Kind::Float { .. } => self.push(self.btf.name(id)),
-            Kind::Struct(_) | Kind::Union(_) | Kind::Enum(_) | Kind::Enum64(_) | Kind::Fwd(_) => self.tag(id, ty),
+            Kind::Struct(_) | Kind::Union(_) | Kind::Enum(_) | Kind::Enum64(_) | Kind::Fwd(_) => {
+                self.tag(id, ty)
+            }
             // These are no types; an object that refers to them is not valid C.
             Kind::Func(_) | Kind::Var(_) | Kind::Datasec(_) | Kind::DeclTag(_) => self.push("void"),
             Kind::Ptr(_)
@@ -263,12 +278,18 @@ impl Emitter<'_> {
         let mut after = After::Other;
         for member in &composite.members {
             let is_bitfield = member.bitfield_bits != 0;
-            let align = if packed { 1 } else { self.layout.align_of(member.ty).unwrap_or(1) };
+            let align = if packed {
+                1
+            } else {
+                self.layout.align_of(member.ty).unwrap_or(1)
+            };
             let gap = if is_bitfield { after } else { After::Other };
-            self.pad(at, member.bit_offset, align, gap, level + 1);
+            self.pad(at, member.bit_offset, align, gap, level + 1)?;
             self.line(level + 1);
             let name = self.btf.str(member.name).unwrap_or_default();
-            self.deeper(member.ty, |emitter| emitter.declare(member.ty, name, level + 1))?;
+            self.deeper(member.ty, |emitter| {
+                emitter.declare(member.ty, name, level + 1)
+            })?;
             let bits = if is_bitfield {
                 self.push(&format!(": {}", member.bitfield_bits));
                 after = After::Bitfield;
@@ -281,8 +302,18 @@ impl Emitter<'_> {
             self.push(";");
         }
         if matches!(ty.kind, Kind::Struct(_)) {
-            let align = if packed { 1 } else { self.layout.align_of(id).unwrap_or(1) };
-            self.pad(at, composite.size.saturating_mul(8), align, After::Other, level + 1);
+            let align = if packed {
+                1
+            } else {
+                self.layout.align_of(id).unwrap_or(1)
+            };
+            self.pad(
+                at,
+                composite.size.saturating_mul(8),
+                align,
+                After::Other,
+                level + 1,
+            )?;
         }
         if !composite.members.is_empty() || composite.size != 0 {
             self.line(level);
@@ -294,11 +325,22 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn pad(&mut self, at: u32, to: u32, align: u32, after: After, level: usize) {
-        for (unit, bits) in fillers(at, to, align, after) {
-            self.line(level);
-            self.push(&format!("{unit}: {bits};"));
+    fn pad(
+        &mut self,
+        at: u32,
+        to: u32,
+        align: u32,
+        after: After,
+        level: usize,
+    ) -> Result<(), DumpError> {
+        for Filler { unit, bits, times } in fillers(at, to, align, after) {
+            self.reserve(times)?;
+            for _ in 0..times {
+                self.line(level);
+                self.push(&format!("{unit}: {bits};"));
+            }
         }
+        Ok(())
     }
 
     fn line(&mut self, level: usize) {
@@ -309,7 +351,12 @@ impl Emitter<'_> {
     }
 
     /// An enumeration with its values; without values only its name.
-    pub(super) fn enumeration(&mut self, id: TypeId, ty: &Type, level: usize) -> Result<(), DumpError> {
+    pub(super) fn enumeration(
+        &mut self,
+        id: TypeId,
+        ty: &Type,
+        level: usize,
+    ) -> Result<(), DumpError> {
         self.tag(id, ty);
         match &ty.kind {
             Kind::Enum(e) => {

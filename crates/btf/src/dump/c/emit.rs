@@ -8,7 +8,7 @@ use super::DumpError;
 use super::names::Names;
 use crate::btf::Btf;
 use crate::layout::Layout;
-use crate::limits::{PRINT_BYTES_MAX, PRINT_DEPTH_MAX};
+use crate::limits::{PRINT_BYTES_MAX, PRINT_DEPTH_MAX, PRINT_STEPS_MAX};
 use crate::types::{Kind, Type};
 use skep_uapi::TypeId;
 
@@ -43,18 +43,23 @@ pub(super) struct Emitter<'a> {
     pub(super) layout: Layout<'a>,
     progress: Vec<Progress>,
     depth: usize,
+    steps_left: u32,
     out: String,
 }
 
 impl<'a> Emitter<'a> {
     pub(super) fn new(btf: &'a Btf) -> Self {
-        let idle = Progress { phase: Phase::Idle, declared: false };
+        let idle = Progress {
+            phase: Phase::Idle,
+            declared: false,
+        };
         Self {
             btf,
             names: Names::new(btf),
             layout: Layout::new(btf),
             progress: vec![idle; btf.types().len()],
             depth: 0,
+            steps_left: PRINT_STEPS_MAX,
             out: String::new(),
         }
     }
@@ -81,17 +86,29 @@ impl<'a> Emitter<'a> {
         if self.depth >= PRINT_DEPTH_MAX {
             return Err(DumpError::TooDeep(id));
         }
-        if self.out.len() > PRINT_BYTES_MAX {
+        if self.out.len() > PRINT_BYTES_MAX || self.steps_left == 0 {
             return Err(DumpError::TooLong);
         }
+        self.steps_left -= 1;
         self.depth += 1;
         let done = step(self);
         self.depth -= 1;
         done
     }
 
+    /// Refuses to print so many more lines when they cannot fit.
+    pub(super) fn reserve(&self, lines: u32) -> Result<(), DumpError> {
+        let lines = usize::try_from(lines).unwrap_or(usize::MAX);
+        if lines > PRINT_BYTES_MAX.saturating_sub(self.out.len()) / 8 {
+            Err(DumpError::TooLong)
+        } else {
+            Ok(())
+        }
+    }
+
     fn progress(&mut self, id: TypeId) -> Option<&mut Progress> {
-        self.progress.get_mut(usize::try_from(id.0.checked_sub(1)?).ok()?)
+        self.progress
+            .get_mut(usize::try_from(id.0.checked_sub(1)?).ok()?)
     }
 
     fn set(&mut self, id: TypeId, phase: Phase) {
@@ -102,13 +119,17 @@ impl<'a> Emitter<'a> {
 
     /// Notes a forward declaration; `false` if there was one.
     fn declare_once(&mut self, id: TypeId) -> bool {
-        self.progress(id).is_some_and(|progress| !std::mem::replace(&mut progress.declared, true))
+        self.progress(id)
+            .is_some_and(|progress| !std::mem::replace(&mut progress.declared, true))
     }
 
     fn require(&mut self, id: TypeId, user: User) -> Result<(), DumpError> {
         let btf = self.btf;
         let Some(ty) = btf.get(id) else { return Ok(()) };
-        match self.progress(id).map_or(Phase::Done, |progress| progress.phase) {
+        match self
+            .progress(id)
+            .map_or(Phase::Done, |progress| progress.phase)
+        {
             Phase::Done => Ok(()),
             Phase::Open => self.deeper(id, |emitter| emitter.mention_open(id, ty, user)),
             Phase::Idle => self.deeper(id, |emitter| emitter.require_idle(id, ty, user)),
@@ -175,12 +196,17 @@ impl<'a> Emitter<'a> {
                 self.set(id, Phase::Done);
                 Ok(())
             }
-            Kind::Ptr(t) | Kind::Volatile(t) | Kind::Const(t) | Kind::Restrict(t) => self.require(*t, user),
+            Kind::Ptr(t) | Kind::Volatile(t) | Kind::Const(t) | Kind::Restrict(t) => {
+                self.require(*t, user)
+            }
             Kind::TypeTag(tag) => self.require(tag.target, user),
             Kind::Array(array) => self.require(array.elem, user),
             Kind::FuncProto(proto) => {
                 self.require(proto.ret, user)?;
-                proto.params.iter().try_for_each(|param| self.require(param.ty, user))
+                proto
+                    .params
+                    .iter()
+                    .try_for_each(|param| self.require(param.ty, user))
             }
             Kind::Int(_)
             | Kind::Float { .. }
@@ -196,11 +222,17 @@ impl<'a> Emitter<'a> {
 
     fn require_composite(&mut self, id: TypeId, ty: &Type, user: User) -> Result<(), DumpError> {
         let btf = self.btf;
-        let (Kind::Struct(composite) | Kind::Union(composite)) = &ty.kind else { return Ok(()) };
+        let (Kind::Struct(composite) | Kind::Union(composite)) = &ty.kind else {
+            return Ok(());
+        };
         self.set(id, Phase::Open);
         if user == User::Definition || ty.name.is_empty() {
             // All members will be written out here.
-            let within = if ty.name.is_empty() { user } else { User::Within(id) };
+            let within = if ty.name.is_empty() {
+                user
+            } else {
+                User::Within(id)
+            };
             for member in &composite.members {
                 self.require(member.ty, within)?;
             }

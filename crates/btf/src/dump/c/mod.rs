@@ -119,11 +119,15 @@ pub fn c(btf: &Btf, options: &Options) -> Result<String, DumpError> {
 /// Prototypes of the functions with the declaration tag `bpf_kfunc`, in order of the tags.
 fn kfuncs(btf: &Btf, emitter: &mut Emitter<'_>) -> Result<(), DumpError> {
     for (_, ty) in btf.iter() {
-        let Kind::DeclTag(tag) = ty.kind else { continue };
+        let Kind::DeclTag(tag) = ty.kind else {
+            continue;
+        };
         if tag.component != -1 || btf.str(ty.name) != Some("bpf_kfunc") {
             continue;
         }
-        let Some(Kind::Func(func)) = btf.get(tag.target).map(|ty| &ty.kind) else { continue };
+        let Some(Kind::Func(func)) = btf.get(tag.target).map(|ty| &ty.kind) else {
+            continue;
+        };
         emitter.push("extern ");
         emitter.declare(func.proto, btf.name(tag.target), 0)?;
         emitter.push(" __weak __ksym;\n");

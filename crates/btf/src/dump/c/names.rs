@@ -17,7 +17,12 @@ pub(super) struct Names<'a> {
 
 impl<'a> Names<'a> {
     pub(super) fn new(btf: &'a Btf) -> Self {
-        Self { btf, tags: HashMap::new(), idents: HashMap::new(), given: HashMap::new() }
+        Self {
+            btf,
+            tags: HashMap::new(),
+            idents: HashMap::new(),
+            given: HashMap::new(),
+        }
     }
 
     /// The name of a structure, union, enumeration, forward declaration or typedef.
@@ -46,5 +51,9 @@ impl<'a> Names<'a> {
 fn numbered<'a>(taken: &mut HashMap<&'a str, usize>, name: &'a str) -> String {
     let count = taken.entry(name).or_insert(0);
     *count += 1;
-    if *count > 1 { format!("{name}___{count}") } else { name.to_owned() }
+    if *count > 1 {
+        format!("{name}___{count}")
+    } else {
+        name.to_owned()
+    }
 }

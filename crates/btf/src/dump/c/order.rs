@@ -75,6 +75,16 @@ fn index(id: TypeId) -> Option<usize> {
     usize::try_from(id.0).ok()
 }
 
+/// A type leads back to one that is being visited: harmless if it can be declared and only a pointer leads there.
+fn entered(id: TypeId, ty: &Type, via: Via) -> Result<Known, DumpError> {
+    let declarable = matches!(ty.kind, Kind::Struct(_) | Kind::Union(_)) && !ty.name.is_empty();
+    if declarable && via == Via::Pointer {
+        Ok(Known::Loose)
+    } else {
+        Err(DumpError::Loop(id))
+    }
+}
+
 impl Walk<'_> {
     fn set(&mut self, id: TypeId, state: State) {
         if let Some(slot) = index(id).and_then(|index| self.state.get_mut(index)) {
@@ -83,7 +93,10 @@ impl Walk<'_> {
     }
 
     fn state(&self, id: TypeId) -> State {
-        index(id).and_then(|index| self.state.get(index)).copied().unwrap_or(State::Placed)
+        index(id)
+            .and_then(|index| self.state.get(index))
+            .copied()
+            .unwrap_or(State::Placed)
     }
 
     fn place(&mut self, id: TypeId, via: Via) -> Result<Known, DumpError> {
@@ -98,17 +111,18 @@ impl Walk<'_> {
 
     fn place_at(&mut self, id: TypeId, via: Via) -> Result<Known, DumpError> {
         let btf = self.btf;
-        let Some(ty) = btf.get(id) else { return Ok(Known::Complete) };
+        let Some(ty) = btf.get(id) else {
+            return Ok(Known::Complete);
+        };
         match self.state(id) {
             State::New => {}
             State::Placed => return Ok(Known::Complete),
-            State::Entered => {
-                let declarable = matches!(ty.kind, Kind::Struct(_) | Kind::Union(_)) && !ty.name.is_empty();
-                return if declarable && via == Via::Pointer { Ok(Known::Loose) } else { Err(DumpError::Loop(id)) };
-            }
+            State::Entered => return entered(id, ty, via),
         }
         match &ty.kind {
-            Kind::Struct(composite) | Kind::Union(composite) => self.composite(id, ty, composite, via),
+            Kind::Struct(composite) | Kind::Union(composite) => {
+                self.composite(id, ty, composite, via)
+            }
             Kind::Typedef(target) => {
                 let known = self.place(*target, via)?;
                 if via == Via::Pointer && known == Known::Loose {
@@ -118,7 +132,10 @@ impl Walk<'_> {
                 Ok(Known::Complete)
             }
             Kind::Enum(_) | Kind::Enum64(_) | Kind::Fwd(_) => {
-                let used = index(id).and_then(|index| self.referenced.get(index)).copied().unwrap_or(false);
+                let used = index(id)
+                    .and_then(|index| self.referenced.get(index))
+                    .copied()
+                    .unwrap_or(false);
                 if ty.name.is_empty() && used {
                     self.set(id, State::Placed);
                 } else {
@@ -132,7 +149,9 @@ impl Walk<'_> {
                 known
             }
             Kind::Array(array) => self.place(array.elem, Via::Value),
-            Kind::Volatile(target) | Kind::Const(target) | Kind::Restrict(target) => self.place(*target, via),
+            Kind::Volatile(target) | Kind::Const(target) | Kind::Restrict(target) => {
+                self.place(*target, via)
+            }
             Kind::TypeTag(tag) => self.place(tag.target, via),
             Kind::FuncProto(proto) => {
                 let mut known = self.place(proto.ret, via)?;
@@ -155,7 +174,13 @@ impl Walk<'_> {
         }
     }
 
-    fn composite(&mut self, id: TypeId, ty: &Type, composite: &Composite, via: Via) -> Result<Known, DumpError> {
+    fn composite(
+        &mut self,
+        id: TypeId,
+        ty: &Type,
+        composite: &Composite,
+        via: Via,
+    ) -> Result<Known, DumpError> {
         if via == Via::Pointer && !ty.name.is_empty() {
             return Ok(Known::Loose);
         }

@@ -3,11 +3,26 @@
 //! Two means: `unit: 0` moves to the next boundary of the unit, `unit: n` takes n bits. A boundary mark is left out where
 //! the compiler reaches the boundary by itself, through the alignment of what follows.
 
-/// A filler: its type and its width in bits.
-pub(super) type Filler = (&'static str, u32);
+/// Unnamed bitfields of one type and width in bits, so many times: a hostile structure of 4 GiB has a gap of as much.
+#[derive(Clone, Copy)]
+pub(super) struct Filler {
+    pub(super) unit: &'static str,
+    pub(super) bits: u32,
+    pub(super) times: u32,
+}
+
+impl Filler {
+    fn once(unit: &'static str, bits: u32) -> Self {
+        Self {
+            unit,
+            bits,
+            times: 1,
+        }
+    }
+}
 
 /// Widest first.
-const UNITS: [Filler; 4] = [("long", 64), ("int", 32), ("short", 16), ("char", 8)];
+const UNITS: [(&str, u32); 4] = [("long", 64), ("int", 32), ("short", 16), ("char", 8)];
 
 /// What precedes the gap.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,26 +39,35 @@ pub(super) fn fillers(at: u32, to: u32, align: u32, after: After) -> Vec<Filler>
     if to <= at {
         return fillers;
     }
-    let reachable = UNITS.into_iter().find(|(_, bits)| boundary(at, *bits).is_some_and(|boundary| boundary <= to));
+    let reachable = UNITS
+        .into_iter()
+        .find(|(_, bits)| boundary(at, *bits).is_some_and(|boundary| boundary <= to));
     let Some((unit, unit_bits)) = reachable else {
         // The gap lies within a byte.
-        fillers.push(("char", to - at));
+        fillers.push(Filler::once("char", to - at));
         return fillers;
     };
     let start = boundary(at, unit_bits).unwrap_or(to);
     if start > at {
         if after == After::Bitfield {
-            fillers.push((unit, start - at));
+            fillers.push(Filler::once(unit, start - at));
         } else if needs_mark(at, start, to, align) {
-            fillers.push((unit, 0));
+            fillers.push(Filler::once(unit, 0));
         }
     }
-    let whole = (to - start) / unit_bits;
-    fillers.extend((0..whole).map(|_| (unit, unit_bits)));
+    fillers.push(Filler {
+        unit,
+        bits: unit_bits,
+        times: (to - start) / unit_bits,
+    });
     let rest = (to - start) % unit_bits;
     if rest > 0 {
-        let smallest = UNITS.into_iter().rev().find(|(_, bits)| *bits >= rest).unwrap_or((unit, unit_bits));
-        fillers.push((smallest.0, rest));
+        let smallest = UNITS
+            .into_iter()
+            .rev()
+            .find(|(_, bits)| *bits >= rest)
+            .unwrap_or((unit, unit_bits));
+        fillers.push(Filler::once(smallest.0, rest));
     }
     fillers
 }

@@ -23,7 +23,12 @@ pub(super) fn sorted(btf: &Btf) -> Vec<TypeId> {
 
 fn key<'a>(btf: &'a Btf, id: TypeId, ty: &Type) -> (u8, &'a str, &'a str, u64) {
     let own_name = btf.str(ty.name).unwrap_or_default();
-    (rank(btf, id, HasName::No, 0), base_name(btf, id), own_name, tie_break(btf, id, Members::Hashed, 0))
+    (
+        rank(btf, id, HasName::No, 0),
+        base_name(btf, id),
+        own_name,
+        tie_break(btf, id, Members::Hashed, 0),
+    )
 }
 
 /// Whether a name was met on the way to a type.
@@ -34,22 +39,38 @@ enum HasName {
 }
 
 fn rank(btf: &Btf, id: TypeId, has_name: HasName, depth: usize) -> u8 {
-    let Some(ty) = btf.get(id).filter(|_| depth < PRINT_DEPTH_MAX) else { return LAST };
-    let has_name = if ty.name.is_empty() { has_name } else { HasName::Yes };
+    let Some(ty) = btf.get(id).filter(|_| depth < PRINT_DEPTH_MAX) else {
+        return LAST;
+    };
+    let has_name = if ty.name.is_empty() {
+        has_name
+    } else {
+        HasName::Yes
+    };
     let named = |rank| if has_name == HasName::Yes { rank } else { LAST };
     match &ty.kind {
         Kind::Enum(_) | Kind::Enum64(_) => u8::from(has_name == HasName::Yes),
         Kind::Int(_) | Kind::Float { .. } => 2,
         Kind::Struct(_) | Kind::Union(_) => named(3),
         Kind::FuncProto(_) => named(4),
-        Kind::Array(array) if has_name == HasName::Yes => rank(btf, array.elem, has_name, depth + 1),
-        Kind::Ptr(t) | Kind::Typedef(t) | Kind::Volatile(t) | Kind::Const(t) | Kind::Restrict(t)
+        Kind::Array(array) if has_name == HasName::Yes => {
+            rank(btf, array.elem, has_name, depth + 1)
+        }
+        Kind::Ptr(t)
+        | Kind::Typedef(t)
+        | Kind::Volatile(t)
+        | Kind::Const(t)
+        | Kind::Restrict(t)
             if has_name == HasName::Yes =>
         {
             rank(btf, *t, has_name, depth + 1)
         }
-        Kind::TypeTag(tag) if has_name == HasName::Yes => rank(btf, tag.target, has_name, depth + 1),
-        Kind::DeclTag(tag) if has_name == HasName::Yes => rank(btf, tag.target, has_name, depth + 1),
+        Kind::TypeTag(tag) if has_name == HasName::Yes => {
+            rank(btf, tag.target, has_name, depth + 1)
+        }
+        Kind::DeclTag(tag) if has_name == HasName::Yes => {
+            rank(btf, tag.target, has_name, depth + 1)
+        }
         Kind::Array(_)
         | Kind::Ptr(_)
         | Kind::Typedef(_)
@@ -78,13 +99,32 @@ fn mix(hash: u64, value: u64) -> u64 {
 
 /// A hash of the names within a type.
 fn tie_break(btf: &Btf, id: TypeId, members: Members, depth: usize) -> u64 {
-    let Some(ty) = btf.get(id).filter(|_| depth < PRINT_DEPTH_MAX) else { return 0 };
-    let text = |off: StrOff| btf.str(off).unwrap_or_default().bytes().fold(0, |hash, byte| mix(hash, byte.into()));
-    let with_name = |hash, off: StrOff| if off.is_empty() { hash } else { mix(hash, text(off)) };
+    let Some(ty) = btf.get(id).filter(|_| depth < PRINT_DEPTH_MAX) else {
+        return 0;
+    };
+    let text = |off: StrOff| {
+        btf.str(off)
+            .unwrap_or_default()
+            .bytes()
+            .fold(0, |hash, byte| mix(hash, byte.into()))
+    };
+    let with_name = |hash, off: StrOff| {
+        if off.is_empty() {
+            hash
+        } else {
+            mix(hash, text(off))
+        }
+    };
     let mut hash = with_name(0, ty.name);
     match &ty.kind {
-        Kind::Enum(e) => e.values.iter().fold(hash, |hash, (name, _)| with_name(hash, *name)),
-        Kind::Enum64(e) => e.values.iter().fold(hash, |hash, (name, _)| with_name(hash, *name)),
+        Kind::Enum(e) => e
+            .values
+            .iter()
+            .fold(hash, |hash, (name, _)| with_name(hash, *name)),
+        Kind::Enum64(e) => e
+            .values
+            .iter()
+            .fold(hash, |hash, (name, _)| with_name(hash, *name)),
         Kind::Struct(composite) | Kind::Union(composite) if members == Members::Hashed => {
             for member in &composite.members {
                 hash = with_name(hash, member.name);
@@ -92,12 +132,15 @@ fn tie_break(btf: &Btf, id: TypeId, members: Members, depth: usize) -> u64 {
             }
             hash
         }
-        Kind::Array(array) => {
-            mix(mix(hash, array.count.into()), tie_break(btf, array.elem, members, depth + 1))
-        }
-        Kind::Ptr(t) | Kind::Typedef(t) | Kind::Volatile(t) | Kind::Const(t) | Kind::Restrict(t) => {
-            mix(hash, tie_break(btf, *t, members, depth + 1))
-        }
+        Kind::Array(array) => mix(
+            mix(hash, array.count.into()),
+            tie_break(btf, array.elem, members, depth + 1),
+        ),
+        Kind::Ptr(t)
+        | Kind::Typedef(t)
+        | Kind::Volatile(t)
+        | Kind::Const(t)
+        | Kind::Restrict(t) => mix(hash, tie_break(btf, *t, members, depth + 1)),
         Kind::TypeTag(tag) => mix(hash, tie_break(btf, tag.target, members, depth + 1)),
         Kind::DeclTag(tag) => mix(hash, tie_break(btf, tag.target, members, depth + 1)),
         Kind::Struct(_)
@@ -116,17 +159,31 @@ fn tie_break(btf: &Btf, id: TypeId, members: Members, depth: usize) -> u64 {
 fn base_name(btf: &Btf, root: TypeId) -> &str {
     let mut id = root;
     for _ in 0..PRINT_DEPTH_MAX {
-        let Some(Type { name, kind }) = btf.get(id) else { break };
+        let Some(Type { name, kind }) = btf.get(id) else {
+            break;
+        };
         let name = btf.str(*name).unwrap_or_default();
         match kind {
             Kind::Enum(e) if name.is_empty() && id == root => {
-                return e.values.first().and_then(|(name, _)| btf.str(*name)).unwrap_or_default();
+                return e
+                    .values
+                    .first()
+                    .and_then(|(name, _)| btf.str(*name))
+                    .unwrap_or_default();
             }
             Kind::Enum64(e) if name.is_empty() && id == root => {
-                return e.values.first().and_then(|(name, _)| btf.str(*name)).unwrap_or_default();
+                return e
+                    .values
+                    .first()
+                    .and_then(|(name, _)| btf.str(*name))
+                    .unwrap_or_default();
             }
             Kind::Array(array) => id = array.elem,
-            Kind::Ptr(t) | Kind::Typedef(t) | Kind::Volatile(t) | Kind::Const(t) | Kind::Restrict(t) => id = *t,
+            Kind::Ptr(t)
+            | Kind::Typedef(t)
+            | Kind::Volatile(t)
+            | Kind::Const(t)
+            | Kind::Restrict(t) => id = *t,
             Kind::TypeTag(tag) => id = tag.target,
             Kind::DeclTag(tag) => id = tag.target,
             Kind::Enum(_)
