@@ -62,3 +62,44 @@ pub(crate) fn discover(insns: &[Insn]) -> Box<[Function]> {
         })
         .collect()
 }
+
+/// Stack of a function of a test: the lowest offset from r10 that an access or an addition names; all of it where r10 is
+/// used in another way.
+#[cfg(feature = "testing")]
+pub(crate) fn stack_guess(insns: &[Insn]) -> u32 {
+    use crate::facts::RegUse;
+    use skep_isa::{AluOp, AtomicOp, Operand, Reg};
+    let mut lowest = 0;
+    for (at, insn) in insns.iter().enumerate() {
+        if !RegUse::of(insn).reads.contains(Reg::R10) {
+            continue;
+        }
+        lowest = lowest.min(match (*insn, insns.get(at + 1)) {
+            (Insn::Load { off, .. }, _) => i32::from(off),
+            (Insn::Store { base, off, src, .. }, _)
+                if base == Reg::R10 && src != Operand::Reg(Reg::R10) =>
+            {
+                i32::from(off)
+            }
+            (Insn::Atomic { op, dst, off, .. }, _)
+                if dst == Reg::R10 && op != AtomicOp::LoadAcquire =>
+            {
+                i32::from(off)
+            }
+            (
+                Insn::Mov { dst: copy, .. },
+                Some(Insn::Alu {
+                    op: AluOp::Add,
+                    dst,
+                    src: Operand::Imm(imm),
+                    ..
+                }),
+            ) if copy == *dst => *imm,
+            (_, _) => i32::MIN,
+        });
+    }
+    lowest
+        .unsigned_abs()
+        .min(STACK_BYTES_MAX)
+        .next_multiple_of(8)
+}

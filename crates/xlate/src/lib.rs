@@ -6,15 +6,31 @@
 //! This crate does not know addresses: maps, helpers and functions stay symbolic.
 #![forbid(unsafe_code)]
 
+mod error;
 mod facts;
 mod function;
+mod prune;
+mod translate;
+mod unchecked;
+mod wire;
 
+pub use error::{LowerError, TranslateError};
 pub use facts::{Calls, FramePointer, PrologueFacts, RegSet, RegUse, jump_target, local_target};
 pub use function::{Function, function_at};
+pub use translate::translate;
+pub use unchecked::{Unchecked, lower_unchecked};
+pub use wire::WireNames;
 
-use skep_contracts as _;
 use skep_isa::{Insn, InsnIdx};
-use skep_verifier as _;
+use skep_uapi as _;
+
+/// What an interpreter needs of a program, verified or not.
+pub trait Runnable {
+    /// The slots.
+    fn insns(&self) -> &[Insn];
+    /// Functions in order of their first slot; the main function first.
+    fn functions(&self) -> &[Function];
+}
 
 /// A translated program. Map references are `Imm64::MapIdx`/`MapIdxValue` (index into the program's map table), helper calls
 /// are `CallTarget::Helper`, local calls are slot-relative; every offset is relative to *this* instruction sequence.
@@ -23,6 +39,7 @@ pub struct Xlated {
     insns: Box<[Insn]>,
     origin: Box<[InsnIdx]>,
     functions: Box<[Function]>,
+    used_maps: Box<[usize]>,
 }
 
 impl Xlated {
@@ -44,6 +61,12 @@ impl Xlated {
         &self.functions
     }
 
+    /// The program's map table: its maps as indices into the verifier's `Env::maps` (`Verified::used_maps`).
+    #[must_use]
+    pub fn used_maps(&self) -> &[usize] {
+        &self.used_maps
+    }
+
     /// What the prologue of one of its functions depends on.
     #[must_use]
     pub fn prologue(&self, function: &Function) -> PrologueFacts {
@@ -57,10 +80,25 @@ impl Xlated {
     pub fn assume_verified_for_tests(program: &skep_isa::Program) -> Self {
         let insns: Box<[Insn]> = program.insns().into();
         let slots = u32::try_from(insns.len()).expect("programs are shorter than 2^32 slots");
+        let mut functions = function::discover(&insns);
+        for function in &mut functions {
+            function.stack_bytes = function::stack_guess(&insns[function.slots()]);
+        }
         Self {
             origin: (0..slots).map(InsnIdx).collect(),
-            functions: function::discover(&insns),
+            functions,
             insns,
+            used_maps: Box::default(),
         }
+    }
+}
+
+impl Runnable for Xlated {
+    fn insns(&self) -> &[Insn] {
+        &self.insns
+    }
+
+    fn functions(&self) -> &[Function] {
+        &self.functions
     }
 }
