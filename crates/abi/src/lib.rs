@@ -24,16 +24,16 @@ pub const XDP_HEADROOM: u32 = 256;
 pub struct RunCtx {
     /// Not zero: end the run at the next poll (back-edges in helpers and callbacks).
     pub stop: AtomicU32,
-    /// Tail calls that this run may still make; counts down from [`TAIL_CALLS_MAX`].
-    pub tail_calls_left: u32,
+    /// Tail calls that this run may still make; counts down from [`TAIL_CALLS_MAX`]. Compiled code changes it.
+    pub tail_calls_left: AtomicU32,
     /// CPU slot leased by the run: `bpf_get_smp_processor_id` and the index into per-CPU values.
     pub cpu: u32,
     /// NUMA node of that slot.
     pub numa_node: u32,
     /// Address of the engine's own environment (`exec`), which helper shims recover from it. Opaque to everybody else.
     pub env: u64,
-    /// Budget of `may_goto` iterations left.
-    pub may_goto_left: u64,
+    /// Budget of `may_goto` iterations left. Compiled code changes it.
+    pub may_goto_left: AtomicU64,
 }
 
 /// A helper as compiled code calls it: r1 to r5, then the run context.
@@ -63,6 +63,10 @@ pub struct PacketCtx {
     pub frame_bytes: u32,
     /// `XDP_FLAGS_*` of the buffer.
     pub flags: u32,
+    /// Address of the bytes behind the linear part, or 0 (kernel: fragments).
+    pub frags: u64,
+    /// Bytes behind the linear part.
+    pub frags_bytes: u64,
 }
 
 /// Receive queue, as `xdp_md.ingress_ifindex` and `rx_queue_index` see it (kernel `struct xdp_rxq_info`).

@@ -18,6 +18,8 @@ const RESERVED_HEAD: i64 = 40;
 const RESERVED_TAIL: i64 = 320;
 /// Largest metadata (kernel: 252 less what the headroom reserves).
 const META_BYTES_MAX: i64 = 252;
+/// Largest offset and length that bytes can be copied at.
+const COPY_MAX: u32 = 0xffff;
 /// `XDP_ABORTED` and `XDP_REDIRECT`.
 const ABORTED: u64 = 0;
 const REDIRECT: u64 = 4;
@@ -30,6 +32,13 @@ struct Packet<'env, E> {
     end: i64,
     meta: i64,
     hard_start: i64,
+}
+
+/// A run of bytes at an address.
+#[derive(Clone, Copy)]
+struct Piece {
+    addr: u64,
+    len: u64,
 }
 
 impl<'env, E: Env> Packet<'env, E> {
@@ -63,10 +72,38 @@ impl<'env, E: Env> Packet<'env, E> {
             .store(self.ctx + offset as u64, 8, value.cast_unsigned())
     }
 
-    /// Address of `len` bytes at `offset`, or `None` if the packet does not hold them.
-    fn range(&self, offset: u32, len: u32) -> Option<u64> {
-        let start = self.data + i64::from(offset);
-        (start + i64::from(len) <= self.end).then(|| start.cast_unsigned())
+    fn field(&self, offset: usize) -> Result<u64, Fault> {
+        self.env.memory().load(self.ctx + offset as u64, 8)
+    }
+
+    /// Bytes of the whole packet, the part behind the linear one included.
+    fn bytes(&self) -> Result<u64, Fault> {
+        Ok((self.end - self.data).cast_unsigned()
+            + self.field(offset_of!(PacketCtx, frags_bytes))?)
+    }
+
+    /// Where `len` bytes at `offset` are: in the linear part, behind it, or across both; `None` if the packet is shorter.
+    fn pieces(&self, offset: u32, len: u32) -> Result<Option<[Piece; 2]>, Fault> {
+        let (offset, len) = (u64::from(offset), u64::from(len));
+        if offset + len > self.bytes()? {
+            return Ok(None);
+        }
+        let linear = (self.end - self.data).cast_unsigned();
+        let first = linear.saturating_sub(offset).min(len);
+        let behind = self
+            .field(offset_of!(PacketCtx, frags))?
+            .wrapping_add(offset.saturating_sub(linear));
+        let start = self.data.cast_unsigned() + offset;
+        Ok(Some([
+            Piece {
+                addr: start,
+                len: first,
+            },
+            Piece {
+                addr: behind,
+                len: len - first,
+            },
+        ]))
     }
 }
 
@@ -122,39 +159,42 @@ pub fn xdp_adjust_tail<E: Env>(env: &E, args: Args) -> Result<u64, Fault> {
 
 /// `u64 bpf_xdp_get_buff_len(ctx)`.
 pub fn xdp_get_buff_len<E: Env>(env: &E, args: Args) -> Result<u64, Fault> {
-    let packet = Packet::at(env, args[0])?;
-    Ok((packet.end - packet.data).cast_unsigned())
+    Packet::at(env, args[0])?.bytes()
 }
 
 /// `long bpf_xdp_load_bytes(ctx, offset, buf, len)`.
 pub fn xdp_load_bytes<E: Env>(env: &E, args: Args) -> Result<u64, Fault> {
-    copy(env, args, |packet, buffer, len| {
-        let mut bytes = vec![0; len];
-        env.memory().read(packet, &mut bytes)?;
-        env.memory().write(buffer, &bytes)
+    copy(env, args, |packet, buffer, bytes| {
+        env.memory().read(packet, bytes)?;
+        env.memory().write(buffer, bytes)
     })
 }
 
 /// `long bpf_xdp_store_bytes(ctx, offset, buf, len)`.
 pub fn xdp_store_bytes<E: Env>(env: &E, args: Args) -> Result<u64, Fault> {
-    copy(env, args, |packet, buffer, len| {
-        let mut bytes = vec![0; len];
-        env.memory().read(buffer, &mut bytes)?;
-        env.memory().write(packet, &bytes)
+    copy(env, args, |packet, buffer, bytes| {
+        env.memory().read(buffer, bytes)?;
+        env.memory().write(packet, bytes)
     })
 }
 
-/// Finds the packet's bytes and hands their address, the buffer's and the length to `transfer`.
+/// Finds the packet's bytes and hands each piece's address, the buffer's and room for the bytes to `transfer`.
 fn copy<E: Env>(
     env: &E,
     args: Args,
-    transfer: impl FnOnce(u64, u64, usize) -> Result<(), Fault>,
+    transfer: impl Fn(u64, u64, &mut [u8]) -> Result<(), Fault>,
 ) -> Result<u64, Fault> {
-    let len = low(args[3]);
-    let Some(packet) = Packet::at(env, args[0])?.range(low(args[1]), len) else {
+    if low(args[1]) > COPY_MAX || low(args[3]) > COPY_MAX {
+        return Ok(failed(Errno::EFAULT));
+    }
+    let Some(pieces) = Packet::at(env, args[0])?.pieces(low(args[1]), low(args[3]))? else {
         return Ok(failed(Errno::EINVAL));
     };
-    transfer(packet, args[2], length(len))?;
+    let mut buffer = args[2];
+    for piece in pieces.iter().filter(|piece| piece.len > 0) {
+        transfer(piece.addr, buffer, &mut vec![0; length(low(piece.len))])?;
+        buffer += piece.len;
+    }
     Ok(0)
 }
 

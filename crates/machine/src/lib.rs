@@ -1,1 +1,82 @@
-//! Ids, lifetimes, pins and the commands of bpf(2).
+//! The machine: programs, maps, BTF objects, links, pins and ids, behind the typed bpf(2) commands.
+//!
+//! Lifetimes are the kernel's. An object lives while something holds it: a handle of a connection, a pin, a link, or another
+//! object (a program holds its maps and BTF, a map its BTF). Holding is an `Arc`; the id tables hold nothing. Handles belong to
+//! a [`Connection`] and are closed with it. Pins are names in the machine's own bpffs and die with the machine.
+//!
+//! Locks, in the order in which they may be taken: pins, handles of a connection, id tables, a map's own. None is held while a
+//! program runs or is verified.
+//! The machine does not know ELF, the wire protocol, interfaces (see [`Ports`]) or the command line.
+#![forbid(unsafe_code)]
+
+mod commands;
+mod config;
+mod connection;
+mod cpus;
+mod ids;
+mod name;
+mod objects;
+mod pins;
+mod ports;
+mod services;
+mod tag;
+mod trace;
+
+pub use config::{Config, Host, HostClock};
+pub use connection::{Connection, Peer};
+pub use objects::{BtfObject, LinkObject, MapBody, Object, Prog};
+pub use ports::{AttachError, AttachMode, Attached, Ports, PortsNone};
+
+use crate::cpus::CpuSlots;
+use crate::ids::IdTable;
+use crate::pins::Pins;
+use crate::trace::TracePipe;
+use std::sync::Arc;
+
+/// One machine. Shared by its connections.
+#[derive(Debug)]
+pub struct Machine {
+    config: Config,
+    progs: IdTable<Prog>,
+    maps: IdTable<MapBody>,
+    btfs: IdTable<BtfObject>,
+    links: IdTable<LinkObject>,
+    pins: Pins,
+    trace: TracePipe,
+    cpus: CpuSlots,
+}
+
+impl Machine {
+    /// A machine without objects.
+    #[must_use]
+    pub fn new(config: Config) -> Arc<Self> {
+        Arc::new(Self {
+            progs: IdTable::default(),
+            maps: IdTable::default(),
+            btfs: IdTable::default(),
+            links: IdTable::default(),
+            pins: Pins::default(),
+            trace: TracePipe::new(config.trace_lines_max),
+            cpus: CpuSlots::new(config.cpus),
+            config,
+        })
+    }
+
+    /// A connection of a peer: what answers commands.
+    #[must_use]
+    pub fn connect(self: &Arc<Self>, peer: Peer) -> Connection {
+        Connection::new(Arc::clone(self), peer)
+    }
+
+    /// What it was made with.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether nothing is pinned or attached, so that the machine means nothing to anybody who is not connected.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pins.is_empty() && self.links.live().is_empty()
+    }
+}

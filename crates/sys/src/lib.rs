@@ -16,6 +16,7 @@ mod process;
 mod random;
 mod signal;
 mod socket;
+mod wait;
 
 pub use code_pages::{CodePages, CodePagesMut, NEAR_BYTES_MAX, Placement};
 pub use host::{page_bytes, possible_cpus};
@@ -27,4 +28,5 @@ pub use namespace::{Namespace, namespace_inode};
 pub use process::{Detached, LogTarget, comm, effective_uid, pid, spawn_detached};
 pub use random::fill_random;
 pub use signal::TerminationSignals;
-pub use socket::{Peer, Readiness, bind_private, connect_within, peer, wait_readable};
+pub use socket::{Peer, bind_private, connect_within, peer};
+pub use wait::{Readiness, open_nonblocking, wait_readable};

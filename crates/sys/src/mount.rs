@@ -25,12 +25,12 @@ pub struct Mount {
     pub fs_type: String,
 }
 
-/// Mounts that the process sees (`/proc/self/mountinfo`, proc(5)), in the kernel's order. Odd lines are left out.
+/// Mounts that the calling thread sees (`/proc/thread-self/mountinfo`, proc(5)), in the kernel's order. Odd lines are left out.
 ///
 /// # Errors
 /// Where `/proc` is not mounted.
 pub fn mounts() -> io::Result<Vec<Mount>> {
-    let text = fs::read("/proc/self/mountinfo")?;
+    let text = fs::read("/proc/thread-self/mountinfo")?;
     Ok(text
         .split(|&byte| byte == b'\n')
         .filter_map(parse_mountinfo)

@@ -1,6 +1,6 @@
 //! Waiting for SIGTERM and SIGINT like for input, so that no code runs inside a signal handler.
 
-use crate::socket::{Readiness, wait_readable};
+use crate::wait::{Readiness, wait_readable};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};

@@ -2,7 +2,6 @@
 //!
 //! Reading and writing are std's; this file has what std lacks.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, chmod};
 use rustix::io::Errno;
 use rustix::net::{
@@ -10,7 +9,7 @@ use rustix::net::{
     sockopt,
 };
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -28,15 +27,6 @@ pub struct Peer {
     pub pid: u32,
     /// Its effective user, as seen in this user namespace.
     pub uid: u32,
-}
-
-/// Whether input came within the time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Readiness {
-    /// Input, or the end of it, is there.
-    Ready,
-    /// The time ran out first.
-    TimedOut,
 }
 
 /// Binds and listens at `path`, which only the owner may use (mode 0600 before the first connection is possible).
@@ -98,32 +88,13 @@ pub fn peer(stream: &UnixStream) -> io::Result<Peer> {
     })
 }
 
-/// Waits until `fd` has input (or its end), at most `timeout` (`None`: forever). A signal does not end the wait.
-///
-/// # Errors
-/// Those of `poll(2)`.
-pub fn wait_readable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<Readiness> {
-    let begin = Instant::now();
-    loop {
-        let left = timeout.map(|timeout| timeout.saturating_sub(begin.elapsed()));
-        // A wait too long to express is a wait without limit.
-        let left = left.and_then(|left| Timespec::try_from(left).ok());
-        let mut fds = [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)];
-        match poll(&mut fds, left.as_ref()) {
-            Ok(0) => return Ok(Readiness::TimedOut),
-            Ok(_) => return Ok(Readiness::Ready),
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::{effective_uid, pid};
+    use crate::{Readiness, effective_uid, pid, wait_readable};
     use std::io::Write;
+    use std::os::fd::AsFd;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]

@@ -145,7 +145,7 @@ pub struct TestRunResult {
     pub retval: u32,
     /// Average picoseconds per run; Linux only reports whole nanoseconds.
     pub duration_ps: u64,
-    /// Packet after the last run, cut to `data_size_out`.
+    /// Packet after the last run; empty if `data_size_out` was 0 (a smaller room than the packet is ENOSPC).
     pub data_out: Vec<u8>,
     /// Full size of the packet after the last run, in bytes.
     pub data_size: u32,

@@ -1,0 +1,56 @@
+typedef unsigned char u8; typedef unsigned short u16; typedef unsigned int u32; typedef unsigned long long u64;
+#define __tag(x) __attribute__((btf_type_tag(#x)))
+#define __dtag(x) __attribute__((btf_decl_tag(#x)))
+enum small { SM_A, SM_B } __attribute__((packed));
+enum e2 { E2A = 1000, E2B } __attribute__((packed));
+enum big { BIG_A = 0x1ffffffffULL, BIG_B = 3 };
+enum bigs { BS_A = -0x1ffffffffLL, BS_B = 3 };
+enum neg { NG = -5, NP = 0x7fffffff };
+enum word8 { W8 = 1 } __attribute__((mode(DI)));
+enum { ANON_X, ANON_Y = 7 };
+struct fwd; union ufwd;
+typedef struct fwd fwd_t;
+typedef int (*cmp_fn)(const void *, const void *);
+typedef void (*sig_t)(int); typedef sig_t (*ret_fn)(int, sig_t);
+typedef int arr3[3]; typedef arr3 arr23[2]; typedef int (*parr)[5];
+typedef int fproto(int, char);
+struct empty {};
+struct pk { char a; int b; u64 c; } __attribute__((packed));
+struct pk1 { char a; short b; } __attribute__((packed));
+struct al { char a; int b __attribute__((aligned(16))); char c; } ;
+struct al64 { char a; u64 x; } __attribute__((aligned(64)));
+struct pad1 { char a; char b __attribute__((aligned(8))); short s; };
+struct bf { int a:3; int :5; unsigned b:7; u64 c:33; int :0; u8 d:2; char e; int f:31; };
+struct bf2 { u64 a:1; u64 :40; u64 b:3; char tail; };
+struct bf3 { u8 a:4; u8 b:4; u16 c:12; _Bool d:1; enum neg e:4; };
+struct bf4 { int x; int :17; int y:3; };
+struct bfp { int a:3; u64 b:50; u8 c; int d:9; } __attribute__((packed));
+struct node { struct node *next; struct other *o; struct { int x; struct node *n; } in; union { u32 w; u16 h[2]; }; };
+struct other { struct node n; struct node *np[3]; cmp_fn f; int (*g)(struct other *, ...); void (*(*h)(int))(char); };
+struct mutual_b; struct mutual_a { struct mutual_b *b; }; struct mutual_b { struct mutual_a a; };
+union uu { char c; struct { int a; int b; } s; double d; u8 raw[32]; };
+typedef struct { int q; union uu u; } anon_td;
+typedef union { int q; float f; } anon_u;
+typedef enum { TE_A, TE_B } anon_e;
+struct quals { const char *a; char *const b; const char *const *volatile c; volatile int d; const int e[4]; const volatile u64 *const f; int *restrict r; void *v; const void *cv; };
+struct arrs { int a[2][3]; int *b[4]; int (*c)[4]; arr23 d; parr e; char f[0]; struct pk g[2]; cmp_fn h[3]; int (*i[2])(void); const char *names[]; };
+struct tags { int __tag(user) *p; int __tag(a) __tag(b) *q; struct tags __tag(rcu) *self; int m __dtag(memb); } __dtag(structtag);
+struct i128 { char c; __int128 x; unsigned __int128 y; };
+struct nested { struct { struct { int deep; } l2; int z; } l1; union { struct { char c1; long c2; }; int u; } un[2]; enum { NE_A = 4 } ne; enum { NE_B } *nep; };
+struct node2 { struct fwd *f; union ufwd *u; fwd_t *ft; anon_td *t; };
+struct dup { int a; }; 
+typedef int dup_t; struct dup_t { int z; };
+struct onlyptr { struct never *n; fproto *fp; ret_fn rf; };
+struct bool_s { _Bool b; long l; long double ld; float f; double d; signed char sc; };
+struct padend { u64 a; char b; }; struct padend2 { char c; struct padend p[2]; char d; };
+struct hole { char a; u64 b; char c; short d; char e; int f; };
+struct hole2 { char a; char :8; char b; int :32; int c; } ;
+struct vol { volatile struct { int a; } v; const union { int b; } u; };
+struct __attribute__((packed)) pkouter { char c; struct hole h; u16 x[3]; };
+struct __attribute__((packed, aligned(4))) pka { char c; int x; short s; };
+struct __attribute__((packed, aligned(2))) pka2 { char c; int x; short s; };
+struct usefwd { int *e; };
+struct flex { int n; struct hole h[]; };
+#define USE(t) t __v_##__LINE__
+struct hard_all { enum small a; enum e2 a2; enum big b; enum bigs b2; enum neg c; enum word8 w8; fwd_t *d; ret_fn e; struct empty f; struct pk g; struct pk1 g1; struct al h; struct al64 h64; struct pad1 p1; struct bf i; struct bf2 i2; struct bf3 i3; struct bf4 i4; struct bfp i5; struct other j; struct mutual_b k; anon_td l; anon_u m; anon_e n; struct quals o; struct tags q; struct i128 r; struct nested s; struct node2 t; dup_t u; struct dup_t u2; struct onlyptr v; struct bool_s w; struct padend2 x; struct hole y; struct hole2 y2; struct vol z; struct pkouter z1; struct pka z2; struct pka2 z3; struct usefwd z4; struct arrs ar; };
+int use(struct hard_all *p, struct flex *f) { return sizeof(*p) + ANON_X; }

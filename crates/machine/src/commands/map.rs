@@ -1,0 +1,204 @@
+//! `BPF_MAP_*`.
+
+use crate::{BtfObject, Connection, MapBody, Object, name};
+use skep_maps::MapDef;
+use skep_uapi::{
+    BPF_F_LOCK, BPF_F_RDONLY, BPF_F_RDONLY_PROG, BPF_F_WRONLY, BPF_F_WRONLY_PROG, BtfId, Errno,
+    Handle, MapCreate, MapId, MapInfo, MapType, TypeId, Value,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// What a command wants of a map.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Want {
+    Read,
+    Write,
+}
+
+pub(crate) fn create(connection: &Connection, create: MapCreate) -> Result<Value, Errno> {
+    name::check(&create.name)?;
+    let has_all = |flags: u32| create.map_flags & flags == flags;
+    if has_all(BPF_F_RDONLY | BPF_F_WRONLY) || has_all(BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG) {
+        return Err(Errno::EINVAL);
+    }
+    if create.inner_map.is_some() || create.map_extra != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let btf = create
+        .btf
+        .map(|handle| connection.btf(handle))
+        .transpose()?;
+    check_btf(&create, btf.as_deref())?;
+    let machine = connection.machine();
+    let made = machine.maps.insert(|id| {
+        let map = skep_maps::create(&MapDef::new(MapId(id), &create, machine.config().cpus))?;
+        Ok(MapBody {
+            id: MapId(id),
+            create,
+            map,
+            btf,
+            frozen: AtomicBool::new(false),
+            writers: AtomicU64::new(0),
+        })
+    });
+    let map = made.unwrap_or(Err(Errno::ENOSPC))?;
+    connection.open(Object::Map(map)).map(Value::Handle)
+}
+
+/// Types of key and value must exist and have the map's sizes; a key type needs a value type.
+fn check_btf(create: &MapCreate, btf: Option<&BtfObject>) -> Result<(), Errno> {
+    let (key, value) = (create.btf_key_type_id, create.btf_value_type_id);
+    let Some(btf) = btf else {
+        return if key == TypeId(0) && value == TypeId(0) {
+            Ok(())
+        } else {
+            Err(Errno::EINVAL)
+        };
+    };
+    if value == TypeId(0) || btf.btf.size_of(value) != Some(create.value_size) {
+        return Err(Errno::EINVAL);
+    }
+    let is_array = matches!(create.map_type, MapType::ARRAY | MapType::PERCPU_ARRAY);
+    if key == TypeId(0) {
+        // Only global data, whose key means nothing, may leave the key without a type.
+        return if is_array { Ok(()) } else { Err(Errno::EINVAL) };
+    }
+    if btf.btf.size_of(key) == Some(create.key_size) {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
+}
+
+/// The map of a handle, if its flags allow what the command wants.
+fn open(connection: &Connection, handle: Handle, want: Want) -> Result<Arc<MapBody>, Errno> {
+    let map = connection.map(handle)?;
+    let forbidden = match want {
+        Want::Read => BPF_F_WRONLY,
+        Want::Write => BPF_F_RDONLY,
+    };
+    if map.create.map_flags & forbidden != 0 {
+        return Err(Errno::EPERM);
+    }
+    if want == Want::Write && map.frozen.load(Ordering::SeqCst) {
+        return Err(Errno::EPERM);
+    }
+    Ok(map)
+}
+
+fn check_key(map: &MapBody, key: &[u8]) -> Result<(), Errno> {
+    if u32::try_from(key.len()) == Ok(map.create.key_size) {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
+}
+
+pub(crate) fn lookup(
+    connection: &Connection,
+    handle: Handle,
+    key: &[u8],
+    flags: u64,
+) -> Result<Value, Errno> {
+    let map = open(connection, handle, Want::Read)?;
+    // No value has a spin lock yet, so BPF_F_LOCK is as wrong as any other flag.
+    if flags & BPF_F_LOCK != 0 || flags != 0 {
+        return Err(Errno::EINVAL);
+    }
+    check_key(&map, key)?;
+    map.map.object().read(key).map(Value::Bytes)
+}
+
+/// Runs a write between the marks that freezing looks at.
+fn write(map: &MapBody, change: impl FnOnce() -> Result<(), Errno>) -> Result<Value, Errno> {
+    map.writers.fetch_add(1, Ordering::SeqCst);
+    let frozen = map.frozen.load(Ordering::SeqCst);
+    let result = if frozen { Err(Errno::EPERM) } else { change() };
+    map.writers.fetch_sub(1, Ordering::SeqCst);
+    result.map(|()| Value::Unit)
+}
+
+pub(crate) fn update(
+    connection: &Connection,
+    handle: Handle,
+    key: &[u8],
+    value: &[u8],
+    flags: u64,
+) -> Result<Value, Errno> {
+    let map = open(connection, handle, Want::Write)?;
+    check_key(&map, key)?;
+    write(&map, || map.map.object().write(key, value, flags))
+}
+
+pub(crate) fn delete(connection: &Connection, handle: Handle, key: &[u8]) -> Result<Value, Errno> {
+    let map = open(connection, handle, Want::Write)?;
+    check_key(&map, key)?;
+    write(&map, || map.map.object().delete(key))
+}
+
+pub(crate) fn lookup_and_delete(
+    connection: &Connection,
+    handle: Handle,
+    key: &[u8],
+) -> Result<Value, Errno> {
+    let map = open(connection, handle, Want::Write)?;
+    if map.create.map_flags & BPF_F_WRONLY != 0 {
+        return Err(Errno::EPERM);
+    }
+    check_key(&map, key)?;
+    if map.create.map_type != MapType::HASH {
+        return Err(Errno::ENOTSUPP);
+    }
+    let value = map.map.object().read(key)?;
+    write(&map, || map.map.object().delete(key))?;
+    Ok(Value::Bytes(value))
+}
+
+pub(crate) fn next_key(
+    connection: &Connection,
+    handle: Handle,
+    key: Option<&[u8]>,
+) -> Result<Value, Errno> {
+    let map = open(connection, handle, Want::Read)?;
+    if let Some(key) = key {
+        check_key(&map, key)?;
+    }
+    map.map.object().next_key(key).map(Value::Bytes)
+}
+
+pub(crate) fn freeze(connection: &Connection, handle: Handle) -> Result<Value, Errno> {
+    // A frozen map cannot be written, and freezing asks for the right to write.
+    let map = open(connection, handle, Want::Write)?;
+    if map.frozen.swap(true, Ordering::SeqCst) {
+        return Err(Errno::EBUSY);
+    }
+    if map.writers.load(Ordering::SeqCst) > 0 {
+        map.frozen.store(false, Ordering::SeqCst);
+        return Err(Errno::EBUSY);
+    }
+    Ok(Value::Unit)
+}
+
+pub(crate) fn info(connection: &Connection, handle: Handle) -> Result<Value, Errno> {
+    let map = connection.map(handle)?;
+    let create = &map.create;
+    Ok(Value::MapInfo(Box::new(MapInfo {
+        id: map.id,
+        map_type: create.map_type,
+        name: create.name.clone(),
+        map_flags: create.map_flags,
+        key_size: create.key_size,
+        value_size: create.value_size,
+        max_entries: create.max_entries,
+        bytes_memlock: Some(map.map.object().memlock_bytes()),
+        frozen: map.frozen.load(Ordering::SeqCst),
+        btf_id: map.btf.as_ref().map_or(BtfId(0), |btf| btf.id),
+        btf_key_type_id: create.btf_key_type_id,
+        btf_value_type_id: create.btf_value_type_id,
+        owner_prog_type: None,
+        owner_jited: false,
+        ifindex: 0,
+        map_extra: create.map_extra,
+    })))
+}

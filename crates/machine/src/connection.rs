@@ -1,0 +1,216 @@
+//! A connection: one peer's handles, and the dispatch of its commands.
+
+use crate::commands;
+use crate::{BtfObject, LinkObject, Machine, MapBody, Object, Prog};
+use skep_exec::{Outcome, Packet, RunError};
+use skep_uapi::{Bpf, Command, Engine, Errno, Handle, Reply, Value};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Handles that one connection may hold (Linux: a process's descriptor limit).
+const HANDLES_MAX: usize = 64 << 10;
+
+/// Who is connected.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// Uid.
+    pub uid: u32,
+    /// Process id, for the trace pipe.
+    pub pid: u32,
+    /// Command name, for the trace pipe.
+    pub comm: String,
+}
+
+impl Peer {
+    /// The calling process itself.
+    #[must_use]
+    pub fn this_process() -> Self {
+        Self {
+            uid: skep_sys::effective_uid(),
+            pid: skep_sys::pid(),
+            comm: skep_sys::comm(),
+        }
+    }
+}
+
+/// One peer's view of a machine. Dropping it closes its handles.
+#[derive(Debug)]
+pub struct Connection {
+    machine: Arc<Machine>,
+    peer: Peer,
+    handles: Mutex<Handles>,
+}
+
+#[derive(Debug)]
+struct Handles {
+    next: u32,
+    open: BTreeMap<u32, Object>,
+}
+
+impl Connection {
+    pub(crate) fn new(machine: Arc<Machine>, peer: Peer) -> Self {
+        // Numbers begin at 3 like a process's descriptors, so that 0 stays "no descriptor" in wire structures.
+        Self {
+            machine,
+            peer,
+            handles: Mutex::new(Handles {
+                next: 3,
+                open: BTreeMap::new(),
+            }),
+        }
+    }
+
+    /// The machine.
+    #[must_use]
+    pub fn machine(&self) -> &Arc<Machine> {
+        &self.machine
+    }
+
+    /// Who is connected.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Handles> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives an object a handle.
+    ///
+    /// # Errors
+    /// EMFILE if the connection holds too many.
+    pub fn open(&self, object: Object) -> Result<Handle, Errno> {
+        let mut handles = self.lock();
+        if handles.open.len() >= HANDLES_MAX {
+            return Err(Errno::EMFILE);
+        }
+        while handles.open.contains_key(&handles.next) || i32::try_from(handles.next).is_err() {
+            handles.next = handles
+                .next
+                .checked_add(1)
+                .filter(|next| i32::try_from(*next).is_ok())
+                .unwrap_or(3);
+        }
+        let number = handles.next;
+        handles.next += 1;
+        handles.open.insert(number, object);
+        Ok(Handle(number))
+    }
+
+    /// The object of a handle.
+    ///
+    /// # Errors
+    /// EBADF if there is none.
+    pub fn object(&self, handle: Handle) -> Result<Object, Errno> {
+        self.lock().open.get(&handle.0).cloned().ok_or(Errno::EBADF)
+    }
+
+    pub(crate) fn close(&self, handle: Handle) -> Result<(), Errno> {
+        let closed = self.lock().open.remove(&handle.0);
+        closed.map(drop).ok_or(Errno::EBADF)
+    }
+
+    /// The program of a handle: EINVAL if it is something else, as in Linux.
+    ///
+    /// # Errors
+    /// EBADF, EINVAL.
+    pub fn prog(&self, handle: Handle) -> Result<Arc<Prog>, Errno> {
+        if let Object::Prog(prog) = self.object(handle)? {
+            Ok(prog)
+        } else {
+            Err(Errno::EINVAL)
+        }
+    }
+
+    /// Runs a program `repeat` times over one packet, on a leased CPU slot.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn run_packet(
+        &self,
+        prog: &Prog,
+        packet: &Packet,
+        engine: Engine,
+        repeat: u32,
+    ) -> Result<Outcome, RunError> {
+        commands::test_run::execute(self, prog, packet, engine, repeat)
+    }
+
+    pub(crate) fn map(&self, handle: Handle) -> Result<Arc<MapBody>, Errno> {
+        if let Object::Map(map) = self.object(handle)? {
+            Ok(map)
+        } else {
+            Err(Errno::EINVAL)
+        }
+    }
+
+    pub(crate) fn btf(&self, handle: Handle) -> Result<Arc<BtfObject>, Errno> {
+        if let Object::Btf(btf) = self.object(handle)? {
+            Ok(btf)
+        } else {
+            Err(Errno::EINVAL)
+        }
+    }
+
+    pub(crate) fn link(&self, handle: Handle) -> Result<Arc<LinkObject>, Errno> {
+        if let Object::Link(link) = self.object(handle)? {
+            Ok(link)
+        } else {
+            Err(Errno::EINVAL)
+        }
+    }
+}
+
+impl Bpf for Connection {
+    fn call(&self, command: Command) -> Reply {
+        match command {
+            Command::MapCreate(create) => commands::map::create(self, create).into(),
+            Command::MapLookup { map, key, flags } => {
+                commands::map::lookup(self, map, &key, flags).into()
+            }
+            Command::MapUpdate {
+                map,
+                key,
+                value,
+                flags,
+            } => commands::map::update(self, map, &key, &value, flags).into(),
+            Command::MapDelete { map, key } => commands::map::delete(self, map, &key).into(),
+            Command::MapLookupAndDelete { map, key } => {
+                commands::map::lookup_and_delete(self, map, &key).into()
+            }
+            Command::MapNextKey { map, key } => {
+                commands::map::next_key(self, map, key.as_deref()).into()
+            }
+            Command::MapFreeze { map } => commands::map::freeze(self, map).into(),
+            Command::MapInfo { map } => commands::map::info(self, map).into(),
+            Command::ProgLoad(load) => commands::prog_load::load(self, &load),
+            Command::TestRun(run) => commands::test_run::run(self, &run).into(),
+            Command::ProgBindMap { prog, map } => {
+                commands::prog_info::bind_map(self, prog, map).into()
+            }
+            Command::ProgInfo { prog } => commands::prog_info::info(self, prog).into(),
+            Command::ProgCode { prog } => commands::prog_info::code(self, prog).into(),
+            Command::ProgCompile { prog, arch } => {
+                commands::compile::compile(self, prog, arch).into()
+            }
+            Command::BtfLoad { data, log_level } => commands::btf::load(self, data, log_level),
+            Command::BtfInfo { btf } => commands::btf::info(self, btf).into(),
+            Command::LinkInfo { link } => commands::link::info(self, link).into(),
+            Command::Pin { object, path } => commands::pin::pin(self, object, &path).into(),
+            Command::OpenPin { path } => commands::pin::open(self, &path).into(),
+            Command::PinList { prefix } => Ok(Value::Pins(self.machine.pins.list(&prefix))).into(),
+            Command::PinRemove { path } => {
+                self.machine.pins.remove(&path).map(|()| Value::Unit).into()
+            }
+            Command::NextId { kind, after } => commands::ids::next(self, kind, after).into(),
+            Command::OpenId { kind, id } => commands::ids::open(self, kind, id).into(),
+            Command::Close { handle } => self.close(handle).map(|()| Value::Unit).into(),
+            Command::TraceRead { lines_max, wait_ms } => {
+                commands::status::trace_read(self, lines_max, wait_ms).into()
+            }
+            Command::CpuCount => Ok(Value::Count(self.machine.config.cpus.into())).into(),
+            Command::Status => Ok(Value::Status(commands::status::status(self))).into(),
+        }
+    }
+}

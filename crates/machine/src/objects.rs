@@ -1,0 +1,146 @@
+//! Objects with ids, and what each holds.
+
+use skep_btf::Btf;
+use skep_exec::Image;
+use skep_maps::MapRef;
+use skep_uapi::{
+    AttachType, BtfId, LinkId, MapCreate, MapId, ObjectKind, ProgId, ProgType, TAG_SIZE, TypeId,
+};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
+
+/// A loaded program.
+#[derive(Debug)]
+pub struct Prog {
+    /// Id.
+    pub id: ProgId,
+    /// Name, may be empty.
+    pub name: String,
+    /// Type.
+    pub prog_type: ProgType,
+    /// Attach type that it was verified for.
+    pub expected_attach_type: AttachType,
+    /// Tag.
+    pub tag: [u8; TAG_SIZE],
+    /// Tags of its functions, the main one first.
+    pub func_tags: Vec<[u8; TAG_SIZE]>,
+    /// Whether its licence is GPL-compatible.
+    pub gpl_compatible: bool,
+    /// Nanoseconds since boot at load.
+    pub load_time_ns: u64,
+    /// Uid of the loader.
+    pub uid: u32,
+    /// What runs.
+    pub image: Image,
+    /// Maps that it uses, in order of first reference.
+    pub maps: Vec<Arc<MapBody>>,
+    /// Further maps bound to it.
+    pub bound_maps: Mutex<Vec<Arc<MapBody>>>,
+    /// Its BTF.
+    pub btf: Option<Arc<BtfObject>>,
+    /// Function records, as slots of the program as loaded and BTF types.
+    pub func_info: Vec<skep_verifier::FuncInfo>,
+    /// Line records of the program as loaded.
+    pub line_info: Vec<skep_verifier::LineInfo>,
+    /// Instructions that the verifier processed.
+    pub verified_insns: u32,
+    /// Nanoseconds spent on each stage of the load.
+    pub stages: LoadStages,
+}
+
+/// Nanoseconds of each stage of a load.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LoadStages {
+    /// Decoding and verification.
+    pub verify_ns: u64,
+    /// Translation.
+    pub translate_ns: u64,
+    /// Compilation and publication.
+    pub compile_ns: u64,
+}
+
+/// A map with its name, BTF and state.
+#[derive(Debug)]
+pub struct MapBody {
+    /// Id.
+    pub id: MapId,
+    /// What it was created with.
+    pub create: MapCreate,
+    /// Values.
+    pub map: MapRef,
+    /// BTF of key and value.
+    pub btf: Option<Arc<BtfObject>>,
+    /// Whether commands may no longer write.
+    pub frozen: AtomicBool,
+    /// Commands that write right now; freezing waits for none of them, it refuses (EBUSY).
+    pub writers: AtomicU64,
+}
+
+/// A BTF object.
+#[derive(Debug)]
+pub struct BtfObject {
+    /// Id.
+    pub id: BtfId,
+    /// Parsed.
+    pub btf: Btf,
+    /// As it was loaded.
+    pub data: Vec<u8>,
+}
+
+impl BtfObject {
+    /// Whether a type exists.
+    #[must_use]
+    pub fn has(&self, id: TypeId) -> bool {
+        id == TypeId(0) || self.btf.get(id).is_some()
+    }
+}
+
+/// A link: what keeps a program attached.
+#[derive(Debug)]
+pub struct LinkObject {
+    /// Id.
+    pub id: LinkId,
+    /// `enum bpf_link_type`.
+    pub link_type: u32,
+    /// Program.
+    pub prog: Arc<Prog>,
+    /// Interface index.
+    pub ifindex: u32,
+}
+
+/// An object that a handle or a pin holds.
+#[derive(Clone, Debug)]
+pub enum Object {
+    /// A program.
+    Prog(Arc<Prog>),
+    /// A map.
+    Map(Arc<MapBody>),
+    /// A BTF object.
+    Btf(Arc<BtfObject>),
+    /// A link.
+    Link(Arc<LinkObject>),
+}
+
+impl Object {
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> ObjectKind {
+        match self {
+            Self::Prog(_) => ObjectKind::Prog,
+            Self::Map(_) => ObjectKind::Map,
+            Self::Btf(_) => ObjectKind::Btf,
+            Self::Link(_) => ObjectKind::Link,
+        }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        match self {
+            Self::Prog(prog) => prog.id.0,
+            Self::Map(map) => map.id.0,
+            Self::Btf(btf) => btf.id.0,
+            Self::Link(link) => link.id.0,
+        }
+    }
+}

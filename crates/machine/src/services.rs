@@ -1,0 +1,58 @@
+//! What running programs get of the machine: time, random numbers, the trace pipe.
+
+use crate::Machine;
+use crate::connection::Peer;
+use skep_helpers::{Clock, Services};
+use skep_sys::clock;
+
+/// Services of one run, on behalf of a peer.
+#[derive(Debug)]
+pub(crate) struct RunServices<'a> {
+    pub(crate) machine: &'a Machine,
+    pub(crate) peer: &'a Peer,
+}
+
+impl Services for RunServices<'_> {
+    fn clock_ns(&self, clock: Clock) -> u64 {
+        self.machine.config.host.clock_ns(clock)
+    }
+
+    fn random_u32(&self) -> u32 {
+        self.machine.config.host.random_u32()
+    }
+
+    /// Makes the kernel's line: command and pid of the runner, CPU, context flags, seconds since boot.
+    fn trace(&self, cpu: u32, line: &[u8]) {
+        let micros = self.clock_ns(Clock::Monotonic) / 1000;
+        let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+        let text = String::from_utf8_lossy(line);
+        let (comm, pid) = (&self.peer.comm, self.peer.pid);
+        for text in text.strip_suffix('\n').unwrap_or(&text).split('\n') {
+            let head = format!(
+                "{comm:>16}-{pid:<7} [{cpu:03}] b..11 {seconds:>5}.{micros:06}: bpf_trace_printk: "
+            );
+            self.machine.trace.push(head + text);
+        }
+    }
+}
+
+/// A clock of the host.
+pub(crate) fn host_clock_ns(clock: Clock) -> u64 {
+    clock::now_ns(match clock {
+        Clock::Monotonic => clock::Clock::Monotonic,
+        Clock::Boot => clock::Clock::Boottime,
+        Clock::Coarse => clock::Clock::MonotonicCoarse,
+        Clock::Tai => clock::Clock::Tai,
+    })
+}
+
+/// A random number of the host, or the low bits of its clock where it has none.
+pub(crate) fn host_random_u32() -> u32 {
+    let mut bytes = [0; 4];
+    match skep_sys::fill_random(&mut bytes) {
+        Ok(()) => u32::from_ne_bytes(bytes),
+        Err(_) => {
+            u32::try_from(host_clock_ns(Clock::Monotonic) & 0xffff_ffff).expect("masked to 32 bits")
+        }
+    }
+}
