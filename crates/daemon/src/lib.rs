@@ -19,5 +19,5 @@ mod start;
 pub use backend::{Backend, empty_machine, machine};
 pub use listen::{EndReason, Ended, Options, RunError, run};
 pub use log::Log;
-pub use skep_machine::Peer;
+pub use skep_machine::{Peer, Presence};
 pub use start::{Launch, StartError, connect_or_start, wait_until_ended};

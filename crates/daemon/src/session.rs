@@ -7,7 +7,6 @@ use crate::Peer;
 use crate::limits::{COMM_BYTES_MAX, DEPARTURE_TIME, REFUSAL_TIME, TRACE_WAIT};
 use crate::listen::Shared;
 use crate::sessions::Place;
-use skep_sys::is_hung_up;
 use skep_uapi::{Bpf, Command, Reply, Value};
 use skep_wire::{
     Answer, Ask, ClientHello, Connection, DaemonHello, DaemonStatus, Deadlines, Incoming, Refusal,
@@ -15,7 +14,6 @@ use skep_wire::{
 };
 use std::any::Any;
 use std::ops::ControlFlow;
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -23,15 +21,16 @@ use std::time::{Duration, Instant};
 /// Serves a client until it goes, errs or panics us; the log says which.
 pub(crate) fn serve(stream: UnixStream, place: Place, shared: &Shared) {
     // Nothing shared is left half changed: the session's own state goes with it, and the machine guards its own.
+    let pid = skep_sys::peer(&stream).map_or(0, |peer| peer.pid);
     let outcome = catch_unwind(AssertUnwindSafe(|| converse(stream, &place, shared)));
-    match outcome {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => shared.log.line(format_args!("session dropped: {error}")),
-        Err(payload) => shared.log.line(format_args!(
-            "session dropped: panic: {}",
-            panic_text(&*payload)
-        )),
-    }
+    let reason = match &outcome {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(payload) => format!("panic: {}", panic_text(&**payload)),
+    };
+    shared
+        .log
+        .line(format_args!("session of pid {pid} dropped: {reason}"));
 }
 
 /// Tells a client that there are too many, if it greets soon.
@@ -95,7 +94,7 @@ fn greet(
         }) => {
             shared.sessions.wait_departed(DEPARTURE_TIME);
             let peer = peer_of(connection, hello);
-            let bpf = shared.backend().connect(peer);
+            let bpf = shared.backend().connect(peer, place.presence());
             let daemon = DaemonHello {
                 pid: skep_sys::pid(),
                 skep: SKEP_VERSION.to_owned(),
@@ -177,23 +176,17 @@ impl Session<'_> {
     /// Waits in pieces, so that the session of a client that died waiting does not take a line from the living.
     fn trace_read(&self, lines_max: u32, wait: Duration) -> Reply {
         let deadline = Instant::now() + wait;
+        let presence = self.place.presence();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let piece = left.min(TRACE_WAIT);
             let wait_ms = u32::try_from(piece.as_millis()).expect("at most TRACE_WAIT");
             let reply = self.bpf.call(Command::TraceRead { lines_max, wait_ms });
             let nothing = matches!(&reply.result, Ok(Value::Lines(lines)) if lines.is_empty());
-            if !nothing || piece == left || self.is_pointless() {
+            if !nothing || piece == left || presence.is_gone() {
                 return reply;
             }
         }
-    }
-
-    /// Whether nobody will read an answer.
-    fn is_pointless(&self) -> bool {
-        // A stream that cannot be asked fails at the answer.
-        self.shared.sessions.is_stopping()
-            || is_hung_up(self.place.stream().as_fd()).unwrap_or(true)
     }
 
     fn status(&self) -> DaemonStatus {

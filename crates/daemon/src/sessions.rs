@@ -4,6 +4,7 @@
 //! for descriptors only, so that what it must learn reaches it as a byte in a socket pair.
 
 use crate::limits::EVICTION_SILENCE;
+use skep_machine::Presence;
 use skep_sys::is_hung_up;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -195,10 +196,28 @@ impl Table {
     }
 }
 
+/// Whether a session's client still waits.
+#[derive(Debug)]
+struct Client {
+    sessions: Arc<Sessions>,
+    slot: Arc<Slot>,
+}
+
+impl Presence for Client {
+    /// Also true when the daemon is to end, which long commands must not delay.
+    fn is_gone(&self) -> bool {
+        // A stream that cannot be asked fails at the answer.
+        self.sessions.is_stopping() || is_hung_up(self.slot.stream.as_fd()).unwrap_or(true)
+    }
+}
+
 impl Place {
-    /// The stream, to look at without reading.
-    pub(crate) fn stream(&self) -> &UnixStream {
-        &self.slot.stream
+    /// What tells whether anybody waits for the answer of a long command.
+    pub(crate) fn presence(&self) -> Arc<dyn Presence> {
+        Arc::new(Client {
+            sessions: Arc::clone(&self.sessions),
+            slot: Arc::clone(&self.slot),
+        })
     }
 
     /// A command begins.

@@ -6,10 +6,12 @@ mod common;
 
 use common::{Daemon, create_map, ids, long_command, wait_for, works};
 use skep_daemon::{EndReason, Log, RunError, run};
-use skep_uapi::{Bpf, Command, Errno, Handle, Reply, Value};
+use skep_uapi::{
+    Bpf, Command, Engine, Errno, Handle, ObjectKind, ProgLoad, ProgType, Reply, TestRun, Value,
+};
 use skep_wire::{
-    Answer, Ask, ClientHello, FrameDecoder, PREAMBLE_BYTES, Preamble, Refusal, Request, RequestId,
-    WireError, decode_response, encode_request, write_message,
+    Answer, Ask, Client, ClientHello, FrameDecoder, PREAMBLE_BYTES, Preamble, Refusal, Request,
+    RequestId, WireError, decode_response, encode_request, write_message,
 };
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -213,7 +215,7 @@ fn garbage_and_halves() {
         Ok(())
     );
     wait_for("the log", || {
-        daemon.log().matches("session dropped").count() >= 7
+        daemon.log().matches(" dropped: ").count() >= 7
     });
     daemon.stop();
 }
@@ -316,7 +318,7 @@ fn panic_ends_one_session() {
 fn one_too_many_is_told() {
     let daemon = Daemon::start_with(|options| options.sessions_max = 2);
     let clients = [daemon.client(), daemon.client()];
-    let refused = skep_wire::Client::connect(&daemon.endpoint).unwrap_err();
+    let refused = Client::connect(&daemon.endpoint).unwrap_err();
     assert_eq!(refused.error, WireError::Refused(Refusal::TooManySessions));
     assert!(
         refused.to_string().contains("too many connections"),
@@ -324,14 +326,10 @@ fn one_too_many_is_told() {
     );
     assert!(clients.iter().all(works));
     drop(clients);
-    wait_for("room", || {
-        skep_wire::Client::connect(&daemon.endpoint).is_ok()
-    });
-    wait_for("the end", || {
-        match skep_wire::Client::connect(&daemon.endpoint) {
-            Ok(client) => client.shutdown().is_ok(),
-            Err(_) => false,
-        }
+    wait_for("room", || Client::connect(&daemon.endpoint).is_ok());
+    wait_for("the end", || match Client::connect(&daemon.endpoint) {
+        Ok(client) => client.shutdown().is_ok(),
+        Err(_) => false,
     });
     daemon.wait();
 }
@@ -462,4 +460,110 @@ fn place_that_cannot_be_had() {
         text.contains("XDG_RUNTIME_DIR") && text.lines().count() == 1,
         "{text}"
     );
+}
+
+/// Two instructions: r0 = 2 (XDP_PASS), exit.
+const PASS: [u8; 16] = [0xb7, 0, 0, 0, 2, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+
+fn load_command() -> Command {
+    Command::ProgLoad(Box::new(ProgLoad {
+        prog_type: ProgType::XDP,
+        insns: PASS.to_vec(),
+        license: "MIT".to_owned(),
+        ..ProgLoad::default()
+    }))
+}
+
+fn loaded(reply: &Reply) -> Handle {
+    match reply.result {
+        Ok(Value::Handle(prog)) => prog,
+        _ => panic!("{reply:?}"),
+    }
+}
+
+fn run_command(prog: Handle, repeat: u32) -> Command {
+    Command::TestRun(Box::new(TestRun {
+        prog,
+        data_in: vec![0; 64],
+        data_size_out: 64,
+        ctx_in: Vec::new(),
+        ctx_size_out: 0,
+        repeat,
+        flags: 0,
+        cpu: 0,
+        engine: Engine::Auto,
+    }))
+}
+
+#[test]
+fn machine_whose_clients_go_in_the_middle_of_runs() {
+    let daemon = Daemon::serve(skep_daemon::machine(), |options| {
+        options.deadlines.write = common::PATIENCE;
+    });
+    let bystander = daemon.client();
+    // More than there are CPU slots, each for hours.
+    let cpus = match bystander.call(Command::CpuCount).result {
+        Ok(Value::Count(count)) => count,
+        other => panic!("{other:?}"),
+    };
+    for _ in 0..=cpus {
+        let mut dying = Raw::greeted(&daemon);
+        let Answer::Reply(reply) = dying.ask(Ask::Call(load_command())) else {
+            panic!("no reply");
+        };
+        dying.send(Ask::Call(run_command(loaded(&reply), u32::MAX)));
+    }
+    let prog = loaded(&bystander.call(load_command()));
+    let run = run_command(prog, 100_000);
+    let reply = bystander.call(run);
+    let Ok(Value::TestRun(result)) = reply.result else {
+        panic!("{reply:?}");
+    };
+    assert_eq!(result.retval, 2);
+    assert!(bystander.call(Command::ProgInfo { prog }).result.is_ok());
+    wait_for("their end", || {
+        bystander.daemon_status().unwrap().sessions == 1
+    });
+    daemon.stop();
+}
+
+#[test]
+fn machine_that_is_stopped_in_the_middle_of_a_run() {
+    let daemon = Daemon::serve(skep_daemon::machine(), |_| {});
+    let client = daemon.client();
+    let run = run_command(loaded(&client.call(load_command())), u32::MAX);
+    thread::scope(|scope| {
+        let running = scope.spawn(|| client.call(run));
+        thread::sleep(Duration::from_millis(50));
+        assert_eq!(daemon.stop().abandoned, 0);
+        assert_eq!(running.join().unwrap(), Reply::err(Errno::EINTR));
+    });
+}
+
+#[test]
+fn programs_of_the_machine_live_while_held() {
+    let daemon = Daemon::serve(skep_daemon::machine(), |_| {});
+    let watcher = daemon.client();
+    let client = daemon.client();
+    let object = loaded(&client.call(load_command()));
+    let first = |client: &Client| {
+        let (kind, after) = (ObjectKind::Prog, 0);
+        client.call(Command::NextId { kind, after }).result
+    };
+    assert_eq!(first(&watcher), Ok(Value::Id(1)));
+    let path = "/sys/fs/bpf/pass".to_owned();
+    let pin = Command::Pin {
+        object,
+        path: path.clone(),
+    };
+    assert_eq!(client.call(pin), Reply::ok(Value::Unit));
+    drop(client);
+    let client = daemon.client();
+    assert_eq!(first(&client), Ok(Value::Id(1)));
+    assert_eq!(
+        client.call(Command::PinRemove { path }),
+        Reply::ok(Value::Unit)
+    );
+    assert_eq!(first(&client), Err(Errno::ENOENT));
+    daemon.stop();
 }

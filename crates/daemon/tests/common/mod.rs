@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test target uses its part")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use skep_daemon::{Backend, Ended, Log, Options, Peer, run};
+use skep_daemon::{Backend, Ended, Log, Options, Peer, Presence, run};
 use skep_testkit::TempDir;
 use skep_uapi::{
     Bpf, Command, Errno, Handle, MachineStatus, MapCreate, MapId, MapInfo, ObjectKind, Reply, Value,
@@ -48,7 +48,7 @@ impl Fake {
 }
 
 impl Backend for Fake {
-    fn connect(self: Arc<Self>, peer: Peer) -> Box<dyn Bpf> {
+    fn connect(self: Arc<Self>, peer: Peer, _: Arc<dyn Presence>) -> Box<dyn Bpf> {
         self.state.lock().unwrap().peers.push(peer);
         Box::new(Connection {
             backend: self,
@@ -198,19 +198,26 @@ impl Daemon {
     }
 
     pub(crate) fn start_with(change: impl FnOnce(&mut Options)) -> Self {
+        let fake = Arc::new(Fake::default());
+        let daemon = Self::serve(Arc::<Fake>::clone(&fake), change);
+        Self {
+            backend: fake,
+            ..daemon
+        }
+    }
+
+    pub(crate) fn serve(backend: Arc<dyn Backend>, change: impl FnOnce(&mut Options)) -> Self {
         let folder = TempDir::new("daemon");
         let endpoint = Endpoint::in_folder(folder.path().to_owned()).unwrap();
-        let backend = Arc::new(Fake::default());
         let mut options = options(&endpoint);
         change(&mut options);
-        let served = Arc::clone(&backend);
         let at = endpoint.clone();
-        let thread = thread::spawn(move || run(&at, served, options).unwrap());
+        let thread = thread::spawn(move || run(&at, backend, options).unwrap());
         wait_for("the socket", || Client::connect(&endpoint).is_ok());
         Self {
             folder,
             endpoint,
-            backend,
+            backend: Arc::default(),
             thread,
         }
     }
