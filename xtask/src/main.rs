@@ -1,2 +1,53 @@
-//! Tasks of the project.
-fn main() {}
+//! `cargo xtask TASK`: the command line of the project's tasks.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the output of a command"
+)]
+
+use std::process::ExitCode;
+use xtask::{bench, lines, root, tidy};
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+  tidy            check what the compiler cannot: levels, unsafe, sizes, forbidden words
+  tidy --bless    the same, and lower the limits of xtask/tidy.ratchet to what is true now
+  lines           lines of code and of tests, by crate
+  bench [NAME]    measure; without a name, say what can be measured";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let result = match args[..] {
+        ["tidy"] => run_tidy(tidy::Ratchet::Keep),
+        ["tidy", "--bless"] => run_tidy(tidy::Ratchet::Lower),
+        ["lines"] => lines::report(&root())
+            .map(|text| print!("{text}"))
+            .map_err(|e| e.to_string()),
+        ["bench"] => {
+            print!("{}", bench::list());
+            Ok(())
+        }
+        ["bench", name] => bench::run(name).map(|text| print!("{text}")),
+        _ => Err(USAGE.to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_tidy(ratchet: tidy::Ratchet) -> Result<(), String> {
+    let complaints = tidy::check(&root(), ratchet).map_err(|error| error.to_string())?;
+    for complaint in &complaints {
+        println!("{complaint}");
+    }
+    match complaints.len() {
+        0 => Ok(()),
+        count => Err(format!("tidy: {count} complaints")),
+    }
+}

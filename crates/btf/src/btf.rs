@@ -211,6 +211,29 @@ impl Btf {
         Layout::new(self).align_of(id)
     }
 
+    /// Completes a section as a loader must before `BPF_BTF_LOAD`: its size, and the offset of each variable by name
+    /// (both in bytes, from the ELF section and its symbols). Variables are put in order of offset; one that
+    /// `offset_of` does not know keeps its offset. Nothing happens if `section` is not a `DATASEC`.
+    pub fn place_section(
+        &mut self,
+        section: TypeId,
+        size: u32,
+        offset_of: impl Fn(&str) -> Option<u32>,
+    ) {
+        let Some(Kind::Datasec(found)) = self.get(section).map(|ty| &ty.kind) else {
+            return;
+        };
+        let mut placed = found.clone();
+        placed.size = size;
+        for var in &mut placed.vars {
+            var.offset = offset_of(self.name(var.ty)).unwrap_or(var.offset);
+        }
+        placed.vars.sort_by_key(|var| var.offset);
+        if let Some(ty) = self.get_mut(section) {
+            ty.kind = Kind::Datasec(placed);
+        }
+    }
+
     /// Appends a string to the string section.
     pub fn add_string(&mut self, text: &str) -> StrOff {
         if text.is_empty() {

@@ -90,7 +90,9 @@ fn record(btf: &Btf, ty: &Type) -> Result<(), Flaw> {
     name(btf, ty.name, naming(&ty.kind))?;
     match &ty.kind {
         Kind::Int(int) => check_int(*int),
-        Kind::Float { size } if matches!(size, 2 | 4 | 8 | 12 | 16) => Ok(()),
+        Kind::Float {
+            size: 2 | 4 | 8 | 12 | 16,
+        } => Ok(()),
         Kind::Float { size } => Err(Flaw::Size(*size)),
         Kind::Enum(e) => {
             enum_size(e.size)?;
@@ -376,14 +378,9 @@ fn check_array(btf: &Btf, array: &Array) -> Result<(), Flaw> {
         Some(_) | None => return Err(Flaw::WrongTarget(array.index)),
     }
     let elem = size(btf, array.elem).ok_or(Flaw::WrongTarget(array.elem))?;
-    if let Some(Kind::Int(int)) = btf
-        .resolve(array.elem)
-        .and_then(|id| btf.get(id))
-        .map(|ty| &ty.kind)
-    {
-        if !is_regular(*int) {
-            return Err(Flaw::WrongTarget(array.elem));
-        }
+    let base = btf.resolve(array.elem).and_then(|id| btf.get(id));
+    if matches!(base.map(|ty| &ty.kind), Some(Kind::Int(int)) if !is_regular(*int)) {
+        return Err(Flaw::WrongTarget(array.elem));
     }
     elem.checked_mul(array.count)
         .map(|_| ())

@@ -251,7 +251,7 @@ impl SubSection<'_> {
         if self.len == 0 {
             return Ok(Vec::new());
         }
-        if self.off % 4 != 0 {
+        if !self.off.is_multiple_of(4) {
             return Err(self.error(0, "is not aligned to 4 bytes"));
         }
         let data = window(self.body, self.off, self.len)

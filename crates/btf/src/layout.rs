@@ -85,6 +85,6 @@ impl<'a> Layout<'a> {
             }
             largest = largest.max(align);
         }
-        (composite.size % largest == 0).then_some(largest)
+        composite.size.is_multiple_of(largest).then_some(largest)
     }
 }

@@ -77,7 +77,7 @@ impl Header {
         if magic != MAGIC {
             return Err(BtfError::Magic(magic));
         }
-        if len < HEADER_BYTES || len > HEADER_BYTES_MAX {
+        if !(HEADER_BYTES..=HEADER_BYTES_MAX).contains(&len) {
             return Err(BtfError::HeaderLength(len));
         }
         let tail = window(data, HEADER_BYTES, len - HEADER_BYTES).ok_or(short)?;
@@ -116,7 +116,7 @@ impl Header {
             offset: self.str_off,
             len: self.str_len,
         };
-        if self.type_off != 0 || self.type_len % 4 != 0 {
+        if self.type_off != 0 || !self.type_len.is_multiple_of(4) {
             return Err(bad_types);
         }
         let types = window(body, self.type_off, self.type_len).ok_or(bad_types)?;

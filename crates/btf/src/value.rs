@@ -11,7 +11,7 @@
 use crate::btf::Btf;
 use crate::json::Node;
 use crate::limits::{PRINT_DEPTH_MAX, VALUE_NODES_MAX};
-use crate::types::{Array, Composite, Datasec, Int, IntEncoding, Kind, Signedness, StrOff};
+use crate::types::{Array, Composite, Datasec, Int, IntEncoding, Kind, StrOff};
 use serde_json::{Number, Value};
 use skep_uapi::TypeId;
 
@@ -74,18 +74,14 @@ impl Renderer<'_> {
             Kind::Float { size } => float(*size, bytes),
             Kind::Ptr(_) => self.pointer(bytes),
             Kind::Enum(e) => {
-                let named = |value: i128| {
-                    e.values.iter().find(|(_, known)| match e.sign {
-                        // A value of 32 bits is compared as such, whatever its sign.
-                        Signedness::Signed | Signedness::Unsigned => {
-                            i128::from(known.cast_signed()) == value
-                        }
-                    })
-                };
                 let Some(value) = signed(bytes, e.size) else {
                     return NULL;
                 };
-                self.enumerator(value, named(value).map(|(name, _)| *name))
+                let name = e
+                    .values
+                    .iter()
+                    .find(|(_, known)| i128::from(known.cast_signed()) == value);
+                self.enumerator(value, name.map(|(name, _)| *name))
             }
             Kind::Enum64(e) => {
                 let Some(value) = signed(bytes, e.size) else {

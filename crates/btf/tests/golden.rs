@@ -235,3 +235,25 @@ fn core_relocations_are_read() {
             .any(|relo| relo.kind == CoreReloKind::FIELD_EXISTS)
     );
 }
+
+#[test]
+fn placed_sections_are_what_libbpf_loads() {
+    for name in ["values", "sections"] {
+        let mut placed = btf(&format!("{name}.btf"));
+        let loaded = btf(&format!("{name}.loaded.btf"));
+        for (id, ty) in loaded.iter() {
+            let Kind::Datasec(section) = &ty.kind else {
+                continue;
+            };
+            let offset_of = |name: &str| {
+                section
+                    .vars
+                    .iter()
+                    .find(|var| loaded.name(var.ty) == name)
+                    .map(|v| v.offset)
+            };
+            placed.place_section(id, section.size, offset_of);
+        }
+        assert_eq!(placed.types(), loaded.types(), "{name}");
+    }
+}

@@ -1,6 +1,7 @@
-//! Helper prototypes as rows.
+//! Helper prototypes as rows: the shape of one, and finding it. The rows are in `helper_rows`.
 
 use crate::Version;
+use crate::helper_rows::{HELPERS, NOT_YET};
 use skep_uapi::{HelperId, ProgType};
 
 /// What an argument must be. Names follow the kernel's `enum bpf_arg_type` in meaning.
@@ -18,6 +19,8 @@ pub enum ArgKind {
     MapKey,
     /// Initialised memory of the map's value size.
     MapValue,
+    /// Memory of the map's value size that the helper writes (need not be initialised).
+    MapValueWrite,
     /// Initialised memory that the helper reads, sized by the next argument.
     MemRead,
     /// Like `MemRead`, or null.
@@ -26,6 +29,10 @@ pub enum ArgKind {
     MemWrite,
     /// Like `MemWrite`, or null.
     MemWriteOrNull,
+    /// Memory of this many bytes that the helper reads.
+    FixedRead(u32),
+    /// Memory of this many bytes that the helper reads and writes, aligned to its size.
+    FixedWrite(u32),
     /// Size in bytes of the previous argument's memory, at least 1.
     Size,
     /// Size in bytes of the previous argument's memory, may be 0.
@@ -56,6 +63,15 @@ pub enum PacketEffect {
     Invalidates,
 }
 
+/// Whether memory arguments may lie in the packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PacketArgs {
+    /// They may.
+    Allowed,
+    /// They may not.
+    Refused,
+}
+
 /// One helper.
 #[derive(Clone, Copy, Debug)]
 pub struct HelperProto {
@@ -69,6 +85,8 @@ pub struct HelperProto {
     pub gpl_only: bool,
     /// Effect on packet pointers.
     pub packet: PacketEffect,
+    /// Whether arguments may point into the packet.
+    pub packet_args: PacketArgs,
     /// Whether its body needs the run context as sixth argument.
     pub needs_run_ctx: bool,
     /// Program types that may call it; empty = all.
@@ -83,4 +101,14 @@ pub fn helper(id: HelperId) -> Option<&'static HelperProto> {
     HELPERS.iter().find(|row| row.id == id)
 }
 
-static HELPERS: &[HelperProto] = &[];
+/// All rows, in order of id.
+#[must_use]
+pub fn helpers() -> &'static [HelperProto] {
+    HELPERS
+}
+
+/// Whether Linux lets a program type call this helper although skep has no row for it yet.
+#[must_use]
+pub fn helper_not_yet(id: HelperId) -> bool {
+    NOT_YET.contains(&id)
+}

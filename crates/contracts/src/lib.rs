@@ -7,12 +7,15 @@
 
 mod ctx;
 mod helper;
+mod helper_rows;
 mod map_type;
 mod prog_type;
 mod version;
 
 pub use ctx::{CtxAccess, CtxField, CtxLayout, CtxLoad, FieldKind};
-pub use helper::{ArgKind, HelperProto, PacketEffect, RetKind, helper};
+pub use helper::{
+    ArgKind, HelperProto, PacketArgs, PacketEffect, RetKind, helper, helper_not_yet, helpers,
+};
 pub use map_type::{MapTypeRule, map_type_rule};
 pub use prog_type::{ProgTypeRow, ReturnRange, prog_type};
 pub use version::Version;

@@ -75,3 +75,17 @@ skep_helpers::for_each_helper!(shims);
 pub(crate) fn addr(id: HelperId) -> Option<u64> {
     shim(id).map(|shim| (shim as *const ()).expose_provenance() as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A shim cannot find its environment without the run context.
+    #[test]
+    fn every_row_hands_the_run_context_to_its_shim() {
+        for id in skep_helpers::IMPLEMENTED {
+            let row = skep_contracts::helper(*id);
+            assert!(row.is_some_and(|row| row.needs_run_ctx), "{id}");
+        }
+    }
+}

@@ -78,7 +78,11 @@ impl Format {
         let mut pieces = Vec::new();
         let mut conversions = 0;
         while let Some(byte) = at.take() {
-            let printable = byte.is_ascii_graphic() || byte.is_ascii_whitespace() || byte == 0x0b;
+            // The kernel's `isprint` and `isspace` are those of Latin-1.
+            let printable = byte.is_ascii_graphic()
+                || byte.is_ascii_whitespace()
+                || byte == 0x0b
+                || byte >= 0xa0;
             if !printable {
                 return Err(Errno::EINVAL);
             }
@@ -277,8 +281,11 @@ fn number(arg: u64, long: bool) -> u64 {
 /// A string argument up to its zero byte; empty if any part of it cannot be read.
 fn string<E: Env>(env: &E, addr: u64) -> Vec<u8> {
     let mut text = Vec::new();
-    for at in (addr..).take(STRING_BYTES_MAX) {
-        let mut byte = [0];
+    let mut byte = [0];
+    while text.len() < STRING_BYTES_MAX {
+        let Some(at) = addr.checked_add(text.len() as u64) else {
+            return Vec::new();
+        };
         if env.read_unverified(at, &mut byte).is_err() {
             return Vec::new();
         }

@@ -18,6 +18,8 @@ const RESERVED_HEAD: i64 = 40;
 const RESERVED_TAIL: i64 = 320;
 /// Largest metadata (kernel: 252 less what the headroom reserves).
 const META_BYTES_MAX: i64 = 252;
+/// Largest offset and length that bytes can be copied at.
+const COPY_MAX: u32 = 0xffff;
 /// `XDP_ABORTED` and `XDP_REDIRECT`.
 const ABORTED: u64 = 0;
 const REDIRECT: u64 = 4;
@@ -182,6 +184,9 @@ fn copy<E: Env>(
     args: Args,
     transfer: impl Fn(u64, u64, &mut [u8]) -> Result<(), Fault>,
 ) -> Result<u64, Fault> {
+    if low(args[1]) > COPY_MAX || low(args[3]) > COPY_MAX {
+        return Ok(failed(Errno::EFAULT));
+    }
     let Some(pieces) = Packet::at(env, args[0])?.pieces(low(args[1]), low(args[3]))? else {
         return Ok(failed(Errno::EINVAL));
     };

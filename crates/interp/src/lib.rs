@@ -16,14 +16,16 @@ pub use op::Unsupported;
 pub use trap::{Trap, TrapReason};
 
 use op::Ops;
-use run::{Entry, Limited, Unlimited};
+use run::Entry;
 use skep_abi::{CALL_FRAMES_MAX, STACK_BYTES_MAX};
 use skep_isa::InsnIdx;
-use skep_memory::Memory;
+use skep_memory::{Checked, Memory};
 use skep_xlate::{Unchecked, Xlated};
 
 /// Memory that refuses every access outside of what the run may touch.
 pub trait Bounded: Memory {}
+
+impl Bounded for Checked<'_> {}
 
 /// Bytes that [`Stack::new`] wants.
 #[expect(
@@ -48,6 +50,13 @@ impl Stack {
             top: block.wrapping_add(u64::from(STACK_BYTES)),
             frames: CALL_FRAMES_MAX,
         }
+    }
+
+    /// Whether all frames are free. A tail call out of a local function leaves fewer, and a chain of such calls runs
+    /// out of them although Linux allows 33; the host may give each of these runs a block of its own.
+    #[must_use]
+    pub fn is_whole(self) -> bool {
+        self.frames == CALL_FRAMES_MAX
     }
 
     /// The frames behind the first.
@@ -203,8 +212,5 @@ fn enter(
             reason: TrapReason::CallDepth,
         });
     }
-    match start.insns_max {
-        Some(left) => run::run(ops, memory, host, entry, start.stack, Limited { left }),
-        None => run::run(ops, memory, host, entry, start.stack, Unlimited),
-    }
+    run::run(ops, memory, host, entry, start)
 }

@@ -13,8 +13,9 @@ use skep_xlate::{Runnable, function_at, local_target};
 /// Gives all rows to a macro: per arithmetic operation and per condition its four variants (32-bit by register and
 /// immediate, 64-bit by register and immediate), per size its loads and stores.
 macro_rules! with_rows {
-    ($with:ident) => {
+    ($with:ident $($context:tt)*) => {
         $with! {
+            $($context)*
             alu {
                 Add AddR32 AddK32 AddR64 AddK64;
                 Sub SubR32 SubK32 SubR64 SubK64;

@@ -1,10 +1,10 @@
 //! The loop.
 //!
-//! Registers and position are locals of [`run`]; what is rare (calls, atomics, packets) is in functions of its own, so that
-//! the loop stays small enough for the compiler to keep them in registers.
+//! Position and count are locals of [`run`], so that they can live in registers; the rest is in [`Run`]; what is rare (calls, atomics, packets) is in methods of its
+//! own, so that the loop stays small.
 
 use crate::op::{Op, Ops, with_rows};
-use crate::{Host, MayGoto, Poll, Site, Stack, Stop, Trap, TrapReason};
+use crate::{Host, MayGoto, Poll, Site, Stack, Start, Stop, Trap, TrapReason, Unsupported};
 use skep_abi::CALL_FRAMES_MAX;
 use skep_isa::{AluOp, AtomicOp, InsnIdx, JmpOp, Reg, Size, Width, eval_mov, eval_movsx, eval_neg};
 use skep_memory::{AtomicAccess, Fault, Memory};
@@ -14,46 +14,6 @@ use skep_memory::{AtomicAccess, Fault, Memory};
 pub(crate) struct Entry {
     pub(crate) start: InsnIdx,
     pub(crate) args: [u64; 5],
-}
-
-/// Counts instructions, or does not.
-pub(crate) trait Meter {
-    /// One more; whether it may run.
-    fn tick(&mut self) -> bool;
-    /// How many may still run, if that is limited.
-    fn left(&self) -> Option<u64>;
-}
-
-/// No limit: costs nothing.
-pub(crate) struct Unlimited;
-
-impl Meter for Unlimited {
-    #[inline]
-    fn tick(&mut self) -> bool {
-        true
-    }
-
-    fn left(&self) -> Option<u64> {
-        None
-    }
-}
-
-/// A limit of instructions.
-pub(crate) struct Limited {
-    pub(crate) left: u64,
-}
-
-impl Meter for Limited {
-    #[inline]
-    fn tick(&mut self) -> bool {
-        let more = self.left != 0;
-        self.left = self.left.saturating_sub(1);
-        more
-    }
-
-    fn left(&self) -> Option<u64> {
-        Some(self.left)
-    }
 }
 
 /// The registers. Sixteen, so that a register's number needs no check.
@@ -141,203 +101,270 @@ fn running(pc: usize) -> InsnIdx {
     InsnIdx(u32::try_from(pc).unwrap_or(u32::MAX).saturating_sub(1))
 }
 
+/// How a run goes on after something rare.
+enum Flow {
+    /// With the next slot.
+    Next,
+    /// With this slot.
+    Goto(usize),
+    /// Not at all: this is r0.
+    Return(u64),
+}
+
+/// A run in progress. The position is not in here, so that it can live in a register.
+struct Run<'a, M, H> {
+    ops: &'a Ops,
+    memory: &'a M,
+    host: &'a mut H,
+    regs: Regs,
+    callers: Callers,
+    /// Whether the count of instructions means anything to the host.
+    limited: bool,
+}
+
+/// The match over all ops. Generated, so that the rows of `op` need not be listed again; `$run` is the [`Run`], `$pc`
+/// the next slot, `$left` how many instructions may still run, `$slots` all of them.
+macro_rules! dispatch {
+    (
+        ($run:ident $pc:ident $left:ident $slots:ident)
+        alu { $($alu:ident $ar32:ident $ak32:ident $ar64:ident $ak64:ident;)* }
+        jump { $($jmp:ident $jr32:ident $jk32:ident $jr64:ident $jk64:ident;)* }
+        mem { $($size:ident $load:ident $load_sx:ident $store_r:ident $store_k:ident;)* }
+    ) => {
+        match $slots[$pc - 1] {
+            $(
+                Op::$ar32 { dst, src } => alu!($run $alu W32 dst $run.regs.at(src)),
+                Op::$ak32 { dst, imm } => alu!($run $alu W32 dst extend(imm)),
+                Op::$ar64 { dst, src } => alu!($run $alu W64 dst $run.regs.at(src)),
+                Op::$ak64 { dst, imm } => alu!($run $alu W64 dst extend(imm)),
+            )*
+            $(
+                Op::$jr32 { dst, src, off } => jump_if!($run $pc $jmp W32 dst $run.regs.at(src), off),
+                Op::$jk32 { dst, off, imm } => jump_if!($run $pc $jmp W32 dst extend(imm), off),
+                Op::$jr64 { dst, src, off } => jump_if!($run $pc $jmp W64 dst $run.regs.at(src), off),
+                Op::$jk64 { dst, off, imm } => jump_if!($run $pc $jmp W64 dst extend(imm), off),
+            )*
+            $(
+                Op::$load { dst, base, off } => {
+                    let value = $run.load(Size::$size, base, off, $pc)?;
+                    $run.regs.set(dst, value);
+                }
+                Op::$load_sx { dst, base, off } => {
+                    let value = $run.load(Size::$size, base, off, $pc)?;
+                    $run.regs.set(dst, Size::$size.sign_extend(value));
+                }
+                Op::$store_r { base, src, off } => {
+                    $run.store(Size::$size, base, off, $run.regs.at(src), $pc)?;
+                }
+                Op::$store_k { base, off, imm } => {
+                    $run.store(Size::$size, base, off, extend(imm), $pc)?;
+                }
+            )*
+            Op::Neg { width, dst } => $run.regs.set(dst, eval_neg(width, $run.regs.at(dst))),
+            Op::MovR32 { dst, src } => $run.regs.set(dst, eval_mov(Width::W32, $run.regs.at(src))),
+            Op::MovR64 { dst, src } => $run.regs.set(dst, $run.regs.at(src)),
+            Op::MovK32 { dst, imm } => $run.regs.set(dst, eval_mov(Width::W32, extend(imm))),
+            Op::MovK64 { dst, imm } => $run.regs.set(dst, extend(imm)),
+            Op::MovSx { width, dst, src, from } => {
+                $run.regs.set(dst, eval_movsx(width, from, $run.regs.at(src)));
+            }
+            Op::Swap { kind, dst, size } => {
+                $run.regs.set(dst, kind.eval(size, $run.regs.at(dst)));
+            }
+            Op::Wide { dst, pool } => {
+                $run.regs.set(dst, $run.pooled(pool));
+                $pc += 1;
+            }
+            Op::Map { dst, index } => {
+                $run.regs.set(dst, $run.host.map_addr(index));
+                $pc += 1;
+            }
+            Op::MapValue { dst, pool } => {
+                let (index, offset) = halves($run.pooled(pool));
+                $run.regs.set(dst, $run.host.map_value_addr(index, offset));
+                $pc += 1;
+            }
+            Op::Jump { off } => $pc = $run.jump($pc, distance(off))?,
+            Op::MayGoto { off } => match $run.host.may_goto() {
+                MayGoto::FallThrough => {}
+                MayGoto::Jump => $pc = $run.jump($pc, distance(off))?,
+            },
+            Op::Atomic { op, size, dst, src, off } => $run.atomic(op, size, (dst, src, off), $pc)?,
+            Op::Helper { id } => $run.helper(id, $pc, $left)?,
+            Op::Call { start } => $pc = $run.call(InsnIdx(start), $pc)?,
+            Op::Exit => flow!($pc $run.leave()),
+            Op::TailCall => flow!($pc $run.tail_call($pc, $left)?),
+            Op::LoadAbs { size, imm } => flow!($pc $run.packet(size, imm, $pc)?),
+            Op::LoadInd { size, src, imm } => {
+                // The sum is one of 32 bits, as the classic instruction's was.
+                let offset = halves($run.regs.at(src)).1.cast_signed().wrapping_add(imm);
+                flow!($pc $run.packet(size, offset, $pc)?);
+            }
+            Op::Unsupported(what) => return Err(trap($pc, TrapReason::Unsupported(what))),
+            // Jumps into a wide instruction are refused when a program is lowered or verified.
+            Op::High => return Err(trap($pc, TrapReason::Unsupported(Unsupported::NotAFunction))),
+        }
+    };
+}
+
+macro_rules! alu {
+    ($run:ident $op:ident $width:ident $dst:ident $src:expr) => {{
+        let value = AluOp::$op.eval(Width::$width, $run.regs.at($dst), $src);
+        $run.regs.set($dst, value);
+    }};
+}
+
+macro_rules! jump_if {
+    ($run:ident $pc:ident $op:ident $width:ident $dst:ident $src:expr, $off:ident) => {
+        if JmpOp::$op.eval(Width::$width, $run.regs.at($dst), $src) {
+            $pc = $run.jump($pc, distance($off))?;
+        }
+    };
+}
+
+macro_rules! flow {
+    ($pc:ident $flow:expr) => {
+        match $flow {
+            Flow::Next => {}
+            Flow::Goto(slot) => $pc = slot,
+            Flow::Return(value) => return Ok(value),
+        }
+    };
+}
+
 /// Runs from `entry` to the exit of that function.
-pub(crate) fn run<M: Memory, H: Host, L: Meter>(
+pub(crate) fn run<M: Memory, H: Host>(
     ops: &Ops,
     memory: &M,
     host: &mut H,
     entry: Entry,
-    stack: Stack,
-    mut meter: L,
+    start: Start,
 ) -> Result<u64, Trap> {
     let mut regs = Regs([0; 16]);
     regs.0[1..6].copy_from_slice(&entry.args);
-    regs.set(Reg::R10, stack.top);
-    let mut callers = Callers::new(stack);
+    regs.set(Reg::R10, start.stack.top);
+    let mut run = Run {
+        ops,
+        memory,
+        host,
+        regs,
+        callers: Callers::new(start.stack),
+        limited: start.insns_max.is_some(),
+    };
+    let slots = &ops.ops;
     let mut pc = entry.start.index();
-
-    /// One dispatch. Generated, so that the rows of `op` need not be listed again.
-    macro_rules! dispatch {
-        (
-            alu { $($alu:ident $ar32:ident $ak32:ident $ar64:ident $ak64:ident;)* }
-            jump { $($jmp:ident $jr32:ident $jk32:ident $jr64:ident $jk64:ident;)* }
-            mem { $($size:ident $load:ident $load_sx:ident $store_r:ident $store_k:ident;)* }
-        ) => {
-            match ops.ops[pc - 1] {
-                $(
-                    Op::$ar32 { dst, src } => {
-                        let value = AluOp::$alu.eval(Width::W32, regs.at(dst), regs.at(src));
-                        regs.set(dst, value);
-                    }
-                    Op::$ak32 { dst, imm } => {
-                        let value = AluOp::$alu.eval(Width::W32, regs.at(dst), extend(imm));
-                        regs.set(dst, value);
-                    }
-                    Op::$ar64 { dst, src } => {
-                        let value = AluOp::$alu.eval(Width::W64, regs.at(dst), regs.at(src));
-                        regs.set(dst, value);
-                    }
-                    Op::$ak64 { dst, imm } => {
-                        let value = AluOp::$alu.eval(Width::W64, regs.at(dst), extend(imm));
-                        regs.set(dst, value);
-                    }
-                )*
-                $(
-                    Op::$jr32 { dst, src, off } => {
-                        if JmpOp::$jmp.eval(Width::W32, regs.at(dst), regs.at(src)) {
-                            jump!(off);
-                        }
-                    }
-                    Op::$jk32 { dst, off, imm } => {
-                        if JmpOp::$jmp.eval(Width::W32, regs.at(dst), extend(imm)) {
-                            jump!(off);
-                        }
-                    }
-                    Op::$jr64 { dst, src, off } => {
-                        if JmpOp::$jmp.eval(Width::W64, regs.at(dst), regs.at(src)) {
-                            jump!(off);
-                        }
-                    }
-                    Op::$jk64 { dst, off, imm } => {
-                        if JmpOp::$jmp.eval(Width::W64, regs.at(dst), extend(imm)) {
-                            jump!(off);
-                        }
-                    }
-                )*
-                $(
-                    Op::$load { dst, base, off } => {
-                        let value = tried!(memory.load(regs.address(base, off), Size::$size.bytes()));
-                        regs.set(dst, value);
-                    }
-                    Op::$load_sx { dst, base, off } => {
-                        let value = tried!(memory.load(regs.address(base, off), Size::$size.bytes()));
-                        regs.set(dst, Size::$size.sign_extend(value));
-                    }
-                    Op::$store_r { base, src, off } => {
-                        let value = Size::$size.truncate(regs.at(src));
-                        tried!(memory.store(regs.address(base, off), Size::$size.bytes(), value));
-                    }
-                    Op::$store_k { base, off, imm } => {
-                        let value = Size::$size.truncate(extend(imm));
-                        tried!(memory.store(regs.address(base, off), Size::$size.bytes(), value));
-                    }
-                )*
-                Op::Neg { width, dst } => regs.set(dst, eval_neg(width, regs.at(dst))),
-                Op::MovR32 { dst, src } => regs.set(dst, eval_mov(Width::W32, regs.at(src))),
-                Op::MovR64 { dst, src } => regs.set(dst, regs.at(src)),
-                Op::MovK32 { dst, imm } => regs.set(dst, eval_mov(Width::W32, extend(imm))),
-                Op::MovK64 { dst, imm } => regs.set(dst, extend(imm)),
-                Op::MovSx { width, dst, src, from } => {
-                    regs.set(dst, eval_movsx(width, from, regs.at(src)));
-                }
-                Op::Swap { kind, dst, size } => regs.set(dst, kind.eval(size, regs.at(dst))),
-                Op::Wide { dst, pool } => {
-                    regs.set(dst, pooled(ops, pool));
-                    pc += 1;
-                }
-                Op::Map { dst, index } => {
-                    regs.set(dst, host.map_addr(index));
-                    pc += 1;
-                }
-                Op::MapValue { dst, pool } => {
-                    let (index, offset) = halves(pooled(ops, pool));
-                    regs.set(dst, host.map_value_addr(index, offset));
-                    pc += 1;
-                }
-                Op::Jump { off } => jump!(off),
-                Op::MayGoto { off } => match host.may_goto() {
-                    MayGoto::FallThrough => {}
-                    MayGoto::Jump => jump!(off),
-                },
-                Op::Atomic { op, size, dst, src, off } => {
-                    tried!(atomic(&mut regs, memory, op, size, (dst, src, off)));
-                }
-                Op::Helper { id } => {
-                    let site = site(pc, callers.stack.below(), &meter);
-                    let value = host.helper(id, regs.args(), site);
-                    regs.set(Reg::R0, value.map_err(|stop| stopped(stop, pc))?);
-                }
-                Op::Call { start } => {
-                    poll!();
-                    tried!(callers.push(&mut regs, pc));
-                    pc = InsnIdx(start).index();
-                }
-                Op::Exit => match callers.pop(&mut regs) {
-                    Some(back) => pc = back,
-                    None => return Ok(regs.at(Reg::R0)),
-                },
-                Op::TailCall => {
-                    let site = site(pc, callers.stack, &meter);
-                    let [ctx, map, index, ..] = regs.args();
-                    let made = host.tail_call(ctx, map, halves(index).1, site);
-                    if let Some(value) = made.map_err(|stop| stopped(stop, pc))? {
-                        leave!(value);
-                    }
-                }
-                Op::LoadAbs { size, imm } => {
-                    packet!(size, i64::from(imm));
-                }
-                Op::LoadInd { size, src, imm } => {
-                    // The sum is one of 32 bits, as the classic instruction's was.
-                    let offset = halves(regs.at(src)).1.cast_signed().wrapping_add(imm);
-                    packet!(size, i64::from(offset));
-                }
-                Op::Unsupported(what) => tried!(Err(TrapReason::Unsupported(what))),
-                // Jumps into a wide instruction are refused when a program is lowered or verified.
-                Op::High => tried!(Err(TrapReason::Unsupported(crate::Unsupported::NotAFunction))),
-            }
-        };
-    }
-    macro_rules! tried {
-        ($result:expr) => {
-            $result.map_err(|error| Trap {
-                at: running(pc),
-                reason: TrapReason::from(error),
-            })?
-        };
-    }
-    macro_rules! poll {
-        () => {
-            if host.poll_stop() == Poll::Stop {
-                tried!(Err(TrapReason::Stopped));
-            }
-        };
-    }
-    macro_rules! jump {
-        ($off:expr) => {{
-            if $off < 0 {
-                poll!();
-            }
-            pc = pc.wrapping_add_signed(slots($off));
-        }};
-    }
-    macro_rules! leave {
-        ($value:expr) => {{
-            regs.set(Reg::R0, $value);
-            match callers.pop(&mut regs) {
-                Some(back) => pc = back,
-                None => return Ok($value),
-            }
-        }};
-    }
-    macro_rules! packet {
-        ($size:expr, $offset:expr) => {{
-            let loaded = host.load_packet(regs.at(Reg::R6), $offset, $size);
-            match loaded.map_err(|stop| stopped(stop, pc))? {
-                Some(value) => regs.set(Reg::R0, value),
-                None => leave!(0),
-            }
-        }};
-    }
+    // Always counted: measured, the loop is not faster without.
+    let mut left = start.insns_max.unwrap_or(u64::MAX);
     loop {
-        if !meter.tick() {
-            return Err(Trap {
-                at: running(pc + 1),
-                reason: TrapReason::BudgetSpent,
-            });
-        }
         pc += 1;
-        with_rows!(dispatch);
+        if left == 0 {
+            return Err(trap(pc, TrapReason::BudgetSpent));
+        }
+        left -= 1;
+        with_rows!(dispatch(run pc left slots));
+    }
+}
+
+impl<M: Memory, H: Host> Run<'_, M, H> {
+    #[inline]
+    fn load(&self, size: Size, base: Reg, off: i16, pc: usize) -> Result<u64, Trap> {
+        let addr = self.regs.address(base, off);
+        let value = self.memory.load(addr, size.bytes());
+        value.map_err(|fault| trap(pc, fault.into()))
+    }
+
+    #[inline]
+    fn store(&self, size: Size, base: Reg, off: i16, value: u64, pc: usize) -> Result<(), Trap> {
+        let addr = self.regs.address(base, off);
+        let stored = self.memory.store(addr, size.bytes(), size.truncate(value));
+        stored.map_err(|fault| trap(pc, fault.into()))
+    }
+
+    #[inline]
+    fn jump(&self, pc: usize, off: isize) -> Result<usize, Trap> {
+        if off < 0 {
+            self.poll(pc)?;
+        }
+        Ok(pc.wrapping_add_signed(off))
+    }
+
+    #[inline]
+    fn poll(&self, pc: usize) -> Result<(), Trap> {
+        match self.host.poll_stop() {
+            Poll::Continue => Ok(()),
+            Poll::Stop => Err(trap(pc, TrapReason::Stopped)),
+        }
+    }
+
+    #[inline]
+    fn pooled(&self, pool: u32) -> u64 {
+        self.ops.pool[InsnIdx(pool).index()]
+    }
+
+    fn site(&self, pc: usize, left: u64, stack: Stack) -> Site {
+        Site {
+            at: running(pc),
+            stack,
+            insns_left: self.limited.then_some(left),
+        }
+    }
+
+    fn helper(&mut self, id: u32, pc: usize, left: u64) -> Result<(), Trap> {
+        let site = self.site(pc, left, self.callers.stack.below());
+        let value = self.host.helper(id, self.regs.args(), site);
+        self.regs
+            .set(Reg::R0, value.map_err(|stop| stopped(stop, pc))?);
+        Ok(())
+    }
+
+    fn call(&mut self, start: InsnIdx, pc: usize) -> Result<usize, Trap> {
+        self.poll(pc)?;
+        let pushed = self.callers.push(&mut self.regs, pc);
+        pushed.map_err(|reason| trap(pc, reason))?;
+        Ok(start.index())
+    }
+
+    fn leave(&mut self) -> Flow {
+        match self.callers.pop(&mut self.regs) {
+            Some(back) => Flow::Goto(back),
+            None => Flow::Return(self.regs.at(Reg::R0)),
+        }
+    }
+
+    fn tail_call(&mut self, pc: usize, left: u64) -> Result<Flow, Trap> {
+        let site = self.site(pc, left, self.callers.stack);
+        let [ctx, map, index, ..] = self.regs.args();
+        let made = self.host.tail_call(ctx, map, halves(index).1, site);
+        match made.map_err(|stop| stopped(stop, pc))? {
+            None => Ok(Flow::Next),
+            Some(value) => {
+                self.regs.set(Reg::R0, value);
+                Ok(self.leave())
+            }
+        }
+    }
+
+    fn packet(&mut self, size: Size, offset: i32, pc: usize) -> Result<Flow, Trap> {
+        let ctx = self.regs.at(Reg::R6);
+        let loaded = self.host.load_packet(ctx, offset.into(), size);
+        let loaded = loaded.map_err(|stop| stopped(stop, pc))?;
+        self.regs.set(Reg::R0, loaded.unwrap_or(0));
+        Ok(match loaded {
+            Some(_) => Flow::Next,
+            None => self.leave(),
+        })
+    }
+
+    #[inline(never)]
+    fn atomic(
+        &mut self,
+        op: AtomicOp,
+        size: Size,
+        operands: (Reg, Reg, i16),
+        pc: usize,
+    ) -> Result<(), Trap> {
+        let done = atomic(&mut self.regs, self.memory, op, size, operands);
+        done.map_err(|fault| trap(pc, fault.into()))
     }
 }
 
@@ -348,13 +375,8 @@ fn extend(imm: i32) -> u64 {
 }
 
 #[inline]
-fn slots(off: impl Into<i32>) -> isize {
+fn distance(off: impl Into<i32>) -> isize {
     isize::try_from(off.into()).expect("isize holds 32 bits on every host skep builds for")
-}
-
-#[inline]
-fn pooled(ops: &Ops, pool: u32) -> u64 {
-    ops.pool[InsnIdx(pool).index()]
 }
 
 /// Upper and lower half.
@@ -364,11 +386,11 @@ fn halves(value: u64) -> (u32, u32) {
     (half(value >> 32), half(low))
 }
 
-fn site(pc: usize, stack: Stack, meter: &impl Meter) -> Site {
-    Site {
+#[cold]
+fn trap(pc: usize, reason: TrapReason) -> Trap {
+    Trap {
         at: running(pc),
-        stack,
-        insns_left: meter.left(),
+        reason,
     }
 }
 
@@ -387,7 +409,6 @@ impl From<Fault> for TrapReason {
 }
 
 /// One atomic access and what it leaves in registers.
-#[inline(never)]
 fn atomic(
     regs: &mut Regs,
     memory: &impl Memory,

@@ -137,10 +137,12 @@ impl<B: BranchShape> Stream<B> {
         self.relocs.push((here, kind, symbol));
     }
 
-    /// Notes that the code of slot `at` starts here; replaces an entry without code.
+    /// Notes that the code of slot `at` starts here, unless that was noted before (a prologue belongs to the first slot of
+    /// its function). Replaces an entry without code.
     pub(crate) fn pc(&mut self, at: InsnIdx) {
         let here = self.here();
         match self.pcs.last_mut() {
+            Some(last) if last.1 == at => {}
             Some(last) if last.0 == here => last.1 = at,
             Some(_) | None => self.pcs.push((here, at)),
         }

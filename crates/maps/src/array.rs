@@ -35,6 +35,9 @@ pub(crate) struct Array {
 impl Array {
     pub(crate) fn new(def: &MapDef) -> Result<Self, Errno> {
         check_array(def, FLAGS)?;
+        if i32::try_from(def.value_size).is_err() {
+            return Err(Errno::E2BIG);
+        }
         let bytes = stride(def.value_size)
             .checked_mul(def.max_entries.into())
             .ok_or(Errno::E2BIG)?;

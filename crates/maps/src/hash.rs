@@ -26,10 +26,8 @@ const FLAGS: u32 = BPF_F_NO_PREALLOC
     | BPF_F_ZERO_SEED
     | BPF_F_RDONLY_PROG
     | BPF_F_WRONLY_PROG;
-/// Largest key (kernel `MAX_BPF_STACK`: keys are built on a program's stack).
-const KEY_BYTES_MAX: u32 = skep_abi::STACK_BYTES_MAX;
-/// Largest value plus key (kernel: what one allocation can hold, less the element's header).
-const ELEMENT_BYTES_MAX: u64 = (1 << 22) - 512;
+/// Key and value together stay below this (kernel: one allocation of 4 MiB, less the element's header).
+const ELEMENT_BYTES_LIMIT: u64 = (4 << 20) - ELEMENT_HEADER_BYTES;
 /// Locks; a chain's lock is its bucket modulo this.
 const SHARDS: usize = 64;
 /// Bytes that Linux 6.18 charges, as fitted to fdinfo: the structure, a bucket, an element's header.
@@ -70,8 +68,7 @@ impl Hash {
         {
             return Err(Errno::EINVAL);
         }
-        let too_big = u64::from(def.value_size) + u64::from(def.key_size) > ELEMENT_BYTES_MAX;
-        if def.key_size > KEY_BYTES_MAX || too_big {
+        if u64::from(def.value_size) + u64::from(def.key_size) >= ELEMENT_BYTES_LIMIT {
             return Err(Errno::E2BIG);
         }
         let buckets = def

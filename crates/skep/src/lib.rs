@@ -39,6 +39,7 @@ pub use skep_exec::EngineKind;
 pub use skep_loader::{LoadError, Options, Programs};
 pub use skep_machine::{AttachError, AttachMode, Config, Connection, Host, Peer, Ports};
 pub use skep_net::{
-    Counts, Frame, Handled, ListPort, PcapPort, Port, PortError, PortSet, Runs, Verdict, VerdictFiles,
+    Counts, Frame, Handled, ListPort, PcapPort, Port, PortError, PortSet, Runs, Verdict,
+    VerdictFiles,
 };
 pub use skep_uapi::Engine;

@@ -4,14 +4,132 @@
 //! observed verdicts. It does not know map bodies, helper bodies, engines or the operating system: maps come as
 //! descriptions ([`MapDesc`]), helpers as rows of `contracts`.
 //!
-//! Module order (imports only downwards): `explore` → `step` → `call` → `mem` → `state` → `domain`.
+//! Module order (imports only downwards): `explore` → `step` → `call` → `mem` → `path` → `state` → `domain`; `program`
+//! holds what needs no path, `log` renders.
 #![forbid(unsafe_code)]
 
+mod call;
 pub mod domain;
 mod env;
+mod explore;
+mod limits;
 mod log;
+mod mem;
+mod path;
+mod program;
+mod reject;
+mod state;
+mod step;
 mod verified;
 
 pub use env::{Env, FuncInfo, LineInfo, MapDesc};
 pub use log::{Log, LogLevel};
+pub use reject::{Bound, Dir, R, Reject};
 pub use verified::{Access, InsnInfo, Stats, Subprog, Verified};
+
+use explore::Explorer;
+use path::Path;
+use program::Checked;
+use skep_contracts::{ProgTypeRow, prog_type};
+use skep_isa::Program;
+use skep_uapi::BPF_F_SLEEPABLE;
+use state::SubprogIdx;
+use std::time::Instant;
+
+/// Verifies a program in its environment. The log gets what Linux would print at its level.
+///
+/// # Errors
+/// The first thing that is wrong with the program, in Linux's order of checking.
+pub fn verify(program: Program, env: &Env<'_>, log: &mut Log) -> Result<Verified, Reject> {
+    let started = Instant::now();
+    let mut stats = Stats::default();
+    let result = verify_with(&program, env, log, &mut stats);
+    stats.usec = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    if let Err(reject) = &result {
+        log.reject(reject);
+    }
+    if log.is_on() {
+        if log.level().has(LogLevel::STATS) {
+            let depth = result.as_ref().map(|verified| verified.stack_depths());
+            log.figures(&stats, depth.ok());
+        }
+        log.write(format_args!("{}\n", log::trace::figures(&stats)));
+    }
+    result.map(|verified| Verified { stats, ..verified })
+}
+
+fn verify_with(
+    program: &Program,
+    env: &Env<'_>,
+    log: &mut Log,
+    stats: &mut Stats,
+) -> Result<Verified, Reject> {
+    let row = supported(env)?;
+    if env.prog_flags & BPF_F_SLEEPABLE != 0 {
+        return Err(Reject::Sleepable {});
+    }
+    let checked = program::check(program, env)?;
+    let start = checked.extent(SubprogIdx(0)).start;
+    log.start(&checked);
+    let placeholder = state::State::new(state::Frame::new(
+        0,
+        SubprogIdx(0),
+        start,
+        state::LiveStack::default().root(start, start),
+    ));
+    let mut path = Path::new(env, &checked, row, log, placeholder);
+    explore_all(&mut path, stats)?;
+    let (infos, stack_bytes) = (path.infos, path.stack_bytes);
+    program::stack_depth::check(&checked, &stack_bytes)?;
+    Ok(verified(checked, env, infos, &stack_bytes))
+}
+
+/// Functions that are verified by themselves, then the main one.
+fn explore_all(path: &mut Path<'_>, stats: &mut Stats) -> Result<(), Reject> {
+    let globals: Vec<SubprogIdx> = path.checked.global_subprogs().collect();
+    for subprog in globals.into_iter().chain([SubprogIdx(0)]) {
+        path.state = explore::entry(path, subprog);
+        path.at = path.checked.extent(subprog).start;
+        path.global = (subprog != SubprogIdx(0)).then_some(subprog);
+        path.print_validating();
+        Explorer::new(path, stats).run()?;
+        path.print_validated();
+    }
+    Ok(())
+}
+
+/// The program types whose rules skep has.
+fn supported(env: &Env<'_>) -> Result<&'static ProgTypeRow, Reject> {
+    prog_type(env.prog_type)
+        .filter(|row| row.ctx.is_some())
+        .ok_or_else(|| Reject::Unsupported {
+            what: format!("program type {}", env.prog_type),
+        })
+}
+
+fn verified(
+    checked: Checked,
+    env: &Env<'_>,
+    infos: Vec<InsnInfo>,
+    stack_bytes: &[u32],
+) -> Verified {
+    let subprogs = checked.subprogs.iter().enumerate().map(|(index, extent)| {
+        let decl = &checked.decls[index];
+        Subprog {
+            start: extent.start,
+            end: extent.end,
+            stack_bytes: stack_bytes[index],
+            name: decl.name.clone(),
+        }
+    });
+    Verified {
+        subprogs: subprogs.collect(),
+        insns: infos.into_boxed_slice(),
+        used_maps: checked.used_maps.into_boxed_slice(),
+        program: Program::new(checked.insns)
+            .expect("only the sources of wide immediates differ from the decoded program"),
+        prog_type: env.prog_type,
+        expected_attach_type: env.expected_attach_type,
+        stats: Stats::default(),
+    }
+}

@@ -31,6 +31,8 @@ pub struct InsnInfo {
     pub fallthrough_possible: bool,
     /// What a memory instruction accesses.
     pub access: Access,
+    /// Whether a helper call was carried out on some path: tells "no map yet" from "not the same map".
+    pub(crate) called: bool,
     /// For a helper call with a map argument that is the same map on all paths: its index in `used_maps`.
     pub call_map: Option<u16>,
 }
@@ -116,6 +118,12 @@ impl Verified {
     #[must_use]
     pub fn expected_attach_type(&self) -> AttachType {
         self.expected_attach_type
+    }
+
+    /// Bytes of stack of each function, as the log prints them.
+    pub(crate) fn stack_depths(&self) -> String {
+        let depths = self.subprogs.iter().map(|sub| sub.stack_bytes.to_string());
+        depths.collect::<Vec<_>>().join("+")
     }
 
     /// Figures of the verification.

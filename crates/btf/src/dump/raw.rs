@@ -47,6 +47,9 @@ enum Cell {
 
 type Row = Vec<(&'static str, Cell)>;
 
+/// Fields of a record, and its items under their JSON key.
+type Contents = (Row, Option<(&'static str, Vec<Row>)>);
+
 struct Record {
     kind: &'static str,
     name: String,
@@ -88,8 +91,7 @@ fn text(key: &'static str, value: &'static str) -> (&'static str, Cell) {
     (key, Cell::Text(value))
 }
 
-fn contents(btf: &Btf, kind: &Kind) -> (Row, Option<(&'static str, Vec<Row>)>) {
-    let name = |off| ("name", Cell::Name(shown(btf, off)));
+fn contents(btf: &Btf, kind: &Kind) -> Contents {
     let target = |id: &TypeId| (vec![number("type_id", id.0)], None);
     match kind {
         Kind::Int(int) => {
@@ -122,6 +124,39 @@ fn contents(btf: &Btf, kind: &Kind) -> (Row, Option<(&'static str, Vec<Row>)>) {
             )
         }
         Kind::Struct(composite) | Kind::Union(composite) => composite_rows(btf, composite),
+        Kind::Enum(_) | Kind::Enum64(_) => enum_rows(btf, kind),
+        Kind::Fwd(FwdKind::Struct) => (vec![text("fwd_kind", "struct")], None),
+        Kind::Fwd(FwdKind::Union) => (vec![text("fwd_kind", "union")], None),
+        Kind::Func(func) => (
+            vec![
+                number("type_id", func.proto.0),
+                text("linkage", linkage(func.linkage)),
+            ],
+            None,
+        ),
+        Kind::FuncProto(_) | Kind::Datasec(_) => list_rows(btf, kind),
+        Kind::Var(var) => (
+            vec![
+                number("type_id", var.ty.0),
+                text("linkage", linkage(var.linkage)),
+            ],
+            None,
+        ),
+        Kind::Float { size } => (vec![number("size", *size)], None),
+        Kind::DeclTag(tag) => (
+            vec![
+                number("type_id", tag.target.0),
+                number("component_idx", tag.component),
+            ],
+            None,
+        ),
+    }
+}
+
+/// Enumerations; other kinds have no values.
+fn enum_rows(btf: &Btf, kind: &Kind) -> Contents {
+    let name = |off| ("name", Cell::Name(shown(btf, off)));
+    match kind {
         Kind::Enum(e) => {
             let values = e.values.iter().map(|(off, value)| {
                 let value = match e.sign {
@@ -148,15 +183,14 @@ fn contents(btf: &Btf, kind: &Kind) -> (Row, Option<(&'static str, Vec<Row>)>) {
                 Some(("values", values.collect())),
             )
         }
-        Kind::Fwd(FwdKind::Struct) => (vec![text("fwd_kind", "struct")], None),
-        Kind::Fwd(FwdKind::Union) => (vec![text("fwd_kind", "union")], None),
-        Kind::Func(func) => (
-            vec![
-                number("type_id", func.proto.0),
-                text("linkage", linkage(func.linkage)),
-            ],
-            None,
-        ),
+        _ => (Row::new(), None),
+    }
+}
+
+/// Prototypes and sections; other kinds have no list of this form.
+fn list_rows(btf: &Btf, kind: &Kind) -> Contents {
+    let name = |off| ("name", Cell::Name(shown(btf, off)));
+    match kind {
         Kind::FuncProto(proto) => {
             let params = proto
                 .params
@@ -168,13 +202,6 @@ fn contents(btf: &Btf, kind: &Kind) -> (Row, Option<(&'static str, Vec<Row>)>) {
             ];
             (fields, Some(("params", params.collect())))
         }
-        Kind::Var(var) => (
-            vec![
-                number("type_id", var.ty.0),
-                text("linkage", linkage(var.linkage)),
-            ],
-            None,
-        ),
         Kind::Datasec(section) => {
             let vars = section.vars.iter().map(|var| {
                 vec![
@@ -191,18 +218,11 @@ fn contents(btf: &Btf, kind: &Kind) -> (Row, Option<(&'static str, Vec<Row>)>) {
                 Some(("vars", vars.collect())),
             )
         }
-        Kind::Float { size } => (vec![number("size", *size)], None),
-        Kind::DeclTag(tag) => (
-            vec![
-                number("type_id", tag.target.0),
-                number("component_idx", tag.component),
-            ],
-            None,
-        ),
+        _ => (Row::new(), None),
     }
 }
 
-fn composite_rows(btf: &Btf, composite: &Composite) -> (Row, Option<(&'static str, Vec<Row>)>) {
+fn composite_rows(btf: &Btf, composite: &Composite) -> Contents {
     let members = composite.members.iter().map(|member| {
         let mut row = vec![
             ("name", Cell::Name(shown(btf, member.name))),

@@ -41,12 +41,14 @@ macro_rules! alu_ops {
             }
 
             #[expect(clippy::unnecessary_cast, reason = "the rows are compiled for u64 too")]
+            #[inline]
             fn eval32(self, dst: u32, src: u32) -> u32 {
                 let meaning: fn(u32, u32) -> u32 = match self { $(Self::$name => $meaning,)* };
                 meaning(dst, src)
             }
 
             #[expect(clippy::cast_possible_truncation, reason = "a shift amount is taken modulo the width")]
+            #[inline]
             fn eval64(self, dst: u64, src: u64) -> u64 {
                 let meaning: fn(u64, u64) -> u64 = match self { $(Self::$name => $meaning,)* };
                 meaning(dst, src)
@@ -94,6 +96,7 @@ impl AluOp {
     /// `dst op src`. At [`Width::W32`] only the low halves count and the result is zero-extended.
     /// An immediate operand is given sign-extended.
     #[must_use]
+    #[inline]
     pub fn eval(self, width: Width, dst: u64, src: u64) -> u64 {
         match width {
             Width::W32 => u64::from(self.eval32(low(dst), low(src))),
@@ -112,18 +115,21 @@ const fn low(value: u64) -> u32 {
 
 /// `-value`, wrapping.
 #[must_use]
+#[inline]
 pub const fn eval_neg(width: Width, value: u64) -> u64 {
     width.truncate(value.wrapping_neg())
 }
 
 /// A move: at [`Width::W32`] it zero-extends.
 #[must_use]
+#[inline]
 pub const fn eval_mov(width: Width, value: u64) -> u64 {
     width.truncate(value)
 }
 
 /// A sign-extending move: the low `from` bits of `value`, sign-extended to the width and then zero-extended.
 #[must_use]
+#[inline]
 pub const fn eval_movsx(width: Width, from: Size, value: u64) -> u64 {
     width.truncate(from.sign_extend(value))
 }

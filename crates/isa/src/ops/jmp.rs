@@ -31,11 +31,13 @@ macro_rules! jmp_ops {
                 match self { $(Self::$name => $text,)* }
             }
 
+            #[inline]
             fn eval32(self, dst: u32, src: u32) -> bool {
                 let meaning: fn(u32, u32) -> bool = match self { $(Self::$name => $meaning,)* };
                 meaning(dst, src)
             }
 
+            #[inline]
             fn eval64(self, dst: u64, src: u64) -> bool {
                 let meaning: fn(u64, u64) -> bool = match self { $(Self::$name => $meaning,)* };
                 meaning(dst, src)
@@ -77,6 +79,7 @@ impl JmpOp {
         clippy::cast_possible_truncation,
         reason = "the low half is what a 32-bit comparison sees"
     )]
+    #[inline]
     pub fn eval(self, width: Width, dst: u64, src: u64) -> bool {
         match width {
             Width::W32 => self.eval32(dst as u32, src as u32),

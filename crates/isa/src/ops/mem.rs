@@ -13,6 +13,7 @@ macro_rules! sizes {
 
             /// Bytes.
             #[must_use]
+            #[inline]
             pub const fn bytes(self) -> u32 {
                 match self { $(Self::$name => $bytes,)* }
             }
@@ -58,18 +59,21 @@ sizes! {
 impl Size {
     /// Bits.
     #[must_use]
+    #[inline]
     pub const fn bits(self) -> u32 {
         self.bytes() * 8
     }
 
     /// The low bits of `value` that an access of this size moves; the rest is zero.
     #[must_use]
+    #[inline]
     pub const fn truncate(self, value: u64) -> u64 {
         value & (u64::MAX >> (64 - self.bits()))
     }
 
     /// The low bits of `value`, sign-extended to 64 bits.
     #[must_use]
+    #[inline]
     pub const fn sign_extend(self, value: u64) -> u64 {
         let unused = 64 - self.bits();
         ((value << unused).cast_signed() >> unused).cast_unsigned()
@@ -91,6 +95,7 @@ impl Width {
 
     /// Bits.
     #[must_use]
+    #[inline]
     pub const fn bits(self) -> u32 {
         match self {
             Self::W32 => 32,
@@ -100,6 +105,7 @@ impl Width {
 
     /// The low bits of `value` that an operation of this width sees; the rest is zero.
     #[must_use]
+    #[inline]
     pub const fn truncate(self, value: u64) -> u64 {
         value & (u64::MAX >> (64 - self.bits()))
     }

@@ -29,6 +29,7 @@ macro_rules! swap_kinds {
 
             /// The low `size` bits of `value`, swapped or not; the rest of the result is zero.
             #[must_use]
+            #[inline]
             pub fn eval(self, size: Size, value: u64) -> u64 {
                 let meaning: fn(Size, u64) -> u64 = match self { $(Self::$name => $meaning,)* };
                 meaning(size, value)

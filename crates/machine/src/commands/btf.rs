@@ -11,7 +11,7 @@ pub(crate) fn load(connection: &Connection, data: Vec<u8>, log_level: u32) -> Re
     if data.len() > BTF_BYTES_MAX {
         return Reply::err(Errno::E2BIG);
     }
-    let btf = match Btf::parse(&data) {
+    let btf = match Btf::parse_for_load(&data) {
         Ok(btf) => btf,
         Err(error) => {
             let log = if log_level > 0 {

@@ -3,8 +3,8 @@
 use crate::{BtfObject, Connection, MapBody, Object, name};
 use skep_maps::MapDef;
 use skep_uapi::{
-    BPF_F_LOCK, BPF_F_RDONLY, BPF_F_WRONLY, BtfId, Errno, Handle, MapCreate, MapId, MapInfo,
-    MapType, TypeId, Value,
+    BPF_F_LOCK, BPF_F_RDONLY, BPF_F_RDONLY_PROG, BPF_F_WRONLY, BPF_F_WRONLY_PROG, BtfId, Errno,
+    Handle, MapCreate, MapId, MapInfo, MapType, TypeId, Value,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,7 +18,8 @@ enum Want {
 
 pub(crate) fn create(connection: &Connection, create: MapCreate) -> Result<Value, Errno> {
     name::check(&create.name)?;
-    if create.map_flags & BPF_F_RDONLY != 0 && create.map_flags & BPF_F_WRONLY != 0 {
+    let has_all = |flags: u32| create.map_flags & flags == flags;
+    if has_all(BPF_F_RDONLY | BPF_F_WRONLY) || has_all(BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG) {
         return Err(Errno::EINVAL);
     }
     if create.inner_map.is_some() || create.map_extra != 0 {
@@ -167,7 +168,8 @@ pub(crate) fn next_key(
 }
 
 pub(crate) fn freeze(connection: &Connection, handle: Handle) -> Result<Value, Errno> {
-    let map = connection.map(handle)?;
+    // A frozen map cannot be written, and freezing asks for the right to write.
+    let map = open(connection, handle, Want::Write)?;
     if map.frozen.swap(true, Ordering::SeqCst) {
         return Err(Errno::EBUSY);
     }

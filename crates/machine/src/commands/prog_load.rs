@@ -8,7 +8,9 @@ use skep_exec::{Image, Native};
 use skep_isa::{Imm64, Insn, InsnIdx, Program, RawInsn, decode};
 use skep_sys::clock::{Clock, now_ns};
 use skep_uapi::{
-    BPF_F_RDONLY_PROG, Errno, Handle, MapType, ProgId, ProgLoad, Reply, TypeId, Value,
+    BPF_F_ANY_ALIGNMENT, BPF_F_RDONLY_PROG, BPF_F_SLEEPABLE, BPF_F_STRICT_ALIGNMENT,
+    BPF_F_TEST_REG_INVARIANTS, BPF_F_TEST_RND_HI32, BPF_F_TEST_STATE_FREQ, BPF_F_XDP_HAS_FRAGS,
+    Errno, Handle, MapType, ProgId, ProgLoad, Reply, TypeId, Value,
 };
 use skep_verifier::{Env, FuncInfo, LineInfo, Log, LogLevel, MapDesc, Verified};
 use std::sync::Arc;
@@ -17,6 +19,14 @@ use std::sync::atomic::Ordering;
 
 /// Longest program (kernel `BPF_COMPLEXITY_LIMIT_INSNS`).
 const INSNS_MAX: usize = 1_000_000;
+/// Program flags that skep knows; devices to bind to and tokens it has none.
+const FLAGS: u32 = BPF_F_STRICT_ALIGNMENT
+    | BPF_F_ANY_ALIGNMENT
+    | BPF_F_TEST_RND_HI32
+    | BPF_F_TEST_STATE_FREQ
+    | BPF_F_SLEEPABLE
+    | BPF_F_XDP_HAS_FRAGS
+    | BPF_F_TEST_REG_INVARIANTS;
 /// Bytes of the records that skep reads; longer ones are taken if the rest is zero.
 const FUNC_INFO_BYTES: usize = 8;
 const LINE_INFO_BYTES: usize = 16;
@@ -43,7 +53,7 @@ pub(crate) fn load(connection: &Connection, load: &ProgLoad) -> Reply {
 
 fn try_load(connection: &Connection, load: &ProgLoad, log: &mut Log) -> Result<Handle, Errno> {
     name::check(&load.name)?;
-    if load.ifindex != 0 {
+    if load.ifindex != 0 || load.prog_flags & !FLAGS != 0 {
         return Err(Errno::EINVAL);
     }
     prog_type(load.prog_type).ok_or(Errno::EINVAL)?;
@@ -53,7 +63,7 @@ fn try_load(connection: &Connection, load: &ProgLoad, log: &mut Log) -> Result<H
     let line_info = line_records(load)?;
     let begun = now_ns(Clock::Monotonic);
     let program = decode(&raw).map_err(|error| {
-        log.write_line(&error.to_string());
+        log.line(&error.to_string());
         Errno::EINVAL
     })?;
     let maps = referenced_maps(connection, &program, &load.fd_array)?;
@@ -74,7 +84,7 @@ fn try_load(connection: &Connection, load: &ProgLoad, log: &mut Log) -> Result<H
     let verified_insns = verified.stats().processed_insns;
     let verified_at = now_ns(Clock::Monotonic);
     let xlated = skep_xlate::translate(verified).map_err(|error| {
-        log.write_line(&error.to_string());
+        log.line(&error.to_string());
         Errno::ERANGE
     })?;
     let used: Vec<_> = xlated
@@ -85,7 +95,7 @@ fn try_load(connection: &Connection, load: &ProgLoad, log: &mut Log) -> Result<H
     let translated_at = now_ns(Clock::Monotonic);
     let values = used.iter().map(|map| Arc::clone(&map.map)).collect();
     let image = Image::publish(xlated, values, Native::IfPossible).map_err(|error| {
-        log.write_line(&error.to_string());
+        log.line(&error.to_string());
         Errno::ENOTSUPP
     })?;
     let stages = LoadStages {

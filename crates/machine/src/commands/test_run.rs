@@ -11,6 +11,8 @@ const PACKET_BYTES_MIN: usize = 14;
 const PACKET_BYTES_MAX: usize = Packet::LINEAR_BYTES_MAX + 17 * 4096;
 /// Bytes of `struct xdp_md`.
 const XDP_MD_BYTES: usize = 24;
+/// Longest metadata: what the headroom leaves behind what it reserves.
+const META_BYTES_MAX: u32 = 216;
 /// Interface that a packet comes from unless the context says otherwise: Linux uses the loopback device.
 const LOOPBACK: u32 = 1;
 
@@ -48,11 +50,13 @@ pub(crate) fn run(connection: &Connection, run: &TestRun) -> Result<Value, Errno
     let ctx_out = if run.ctx_size_out == 0 {
         Vec::new()
     } else {
-        context(&packet, &bytes, &spec)
+        context(&packet, &run.ctx_in, run.data_in.len(), bytes.len())
     };
-    let kept = usize::try_from(run.data_size_out)
-        .map_err(|_| Errno::EINVAL)?
-        .min(bytes.len());
+    let room = usize::try_from(run.data_size_out).map_err(|_| Errno::EINVAL)?;
+    if room > 0 && room < bytes.len() {
+        return Err(Errno::ENOSPC);
+    }
+    let kept = room.min(bytes.len());
     Ok(Value::TestRun(TestRunResult {
         retval: u32::try_from(outcome.retval & 0xffff_ffff).expect("masked to 32 bits"),
         duration_ps: outcome.elapsed_ns.saturating_mul(1000) / u64::from(run.repeat.max(1)),
@@ -93,54 +97,49 @@ pub(crate) fn execute(
     runner.run(engine, packet, repeat)
 }
 
-fn word(ctx: &[u8], number: usize) -> u32 {
-    ctx.as_chunks::<4>()
-        .0
-        .get(number)
-        .map_or(0, |word| u32::from_ne_bytes(*word))
-}
-
-/// Reads a `struct xdp_md` given as context: `data` is the length of the metadata at the start of the packet, `data_end` the length
-/// of all, `data_meta` 0.
+/// Reads a `struct xdp_md` given as context: `data` is the length of the metadata at the start of the packet, `data_end` at most
+/// the length of all, `data_meta` 0. The machine has one interface of its own, the loopback device with one queue.
 fn packet_spec(ctx: &[u8], data_bytes: usize) -> Result<PacketSpec, Errno> {
     let (known, rest) = ctx.split_at(ctx.len().min(XDP_MD_BYTES));
     if rest.iter().any(|byte| *byte != 0) {
         return Err(Errno::E2BIG);
     }
-    let [data, data_end, data_meta, ifindex, rx_queue, egress] =
-        [0, 1, 2, 3, 4, 5].map(|number| word(known, number));
+    let [data, data_end, data_meta, ifindex, rx_queue, egress] = words(known);
     let meta_bytes = usize::try_from(data).map_err(|_| Errno::EINVAL)?;
-    let whole = usize::try_from(data_end) == Ok(data_bytes);
-    let meta_good = meta_bytes <= 216 && meta_bytes.is_multiple_of(4) && meta_bytes <= data_bytes;
-    if data_meta != 0 || egress != 0 || !whole || !meta_good {
+    let inside = usize::try_from(data_end).is_ok_and(|end| end <= data_bytes);
+    let meta_good = data <= META_BYTES_MAX
+        && data.is_multiple_of(4)
+        && meta_bytes + PACKET_BYTES_MIN <= data_bytes;
+    if data_meta != 0 || egress != 0 || data > data_end || !inside || !meta_good {
         return Err(Errno::EINVAL);
     }
-    if ifindex == 0 && rx_queue != 0 {
-        return Err(Errno::EINVAL);
+    match (ifindex, rx_queue) {
+        (0 | LOOPBACK, 0) => Ok(PacketSpec {
+            ifindex: LOOPBACK,
+            rx_queue,
+            meta_bytes,
+        }),
+        (0 | LOOPBACK, _) => Err(Errno::EINVAL),
+        (_, _) => Err(Errno::ENODEV),
     }
-    let ifindex = if ifindex == 0 { LOOPBACK } else { ifindex };
-    Ok(PacketSpec {
-        ifindex,
-        rx_queue,
-        meta_bytes,
-    })
 }
 
-/// The `struct xdp_md` after the run.
-fn context(packet: &Packet, bytes: &[u8], spec: &PacketSpec) -> Vec<u8> {
+/// The words of a `struct xdp_md`; missing ones are zero.
+fn words(ctx: &[u8]) -> [u32; 6] {
+    let mut words = [0; 6];
+    for (word, bytes) in words.iter_mut().zip(ctx.as_chunks::<4>().0) {
+        *word = u32::from_ne_bytes(*bytes);
+    }
+    words
+}
+
+/// The `struct xdp_md` after the run. Without one before it, Linux fills in only what the program's changes move.
+fn context(packet: &Packet, ctx_in: &[u8], bytes_in: usize, bytes_out: usize) -> Vec<u8> {
     let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
-    let ifindex = if spec.ifindex == LOOPBACK && spec.rx_queue == 0 {
-        0
-    } else {
-        spec.ifindex
-    };
-    let words = [
-        number(packet.meta_bytes()),
-        number(bytes.len()),
-        0,
-        ifindex,
-        spec.rx_queue,
-        0,
-    ];
+    let mut words = words(ctx_in);
+    words[0] = number(packet.meta_bytes());
+    words[1] = words[1]
+        .wrapping_add(number(bytes_out))
+        .wrapping_sub(number(bytes_in));
     words.map(u32::to_ne_bytes).concat()
 }

@@ -75,6 +75,16 @@ fn index(id: TypeId) -> Option<usize> {
     usize::try_from(id.0).ok()
 }
 
+/// A type leads back to one that is being visited: harmless if it can be declared and only a pointer leads there.
+fn entered(id: TypeId, ty: &Type, via: Via) -> Result<Known, DumpError> {
+    let declarable = matches!(ty.kind, Kind::Struct(_) | Kind::Union(_)) && !ty.name.is_empty();
+    if declarable && via == Via::Pointer {
+        Ok(Known::Loose)
+    } else {
+        Err(DumpError::Loop(id))
+    }
+}
+
 impl Walk<'_> {
     fn set(&mut self, id: TypeId, state: State) {
         if let Some(slot) = index(id).and_then(|index| self.state.get_mut(index)) {
@@ -107,15 +117,7 @@ impl Walk<'_> {
         match self.state(id) {
             State::New => {}
             State::Placed => return Ok(Known::Complete),
-            State::Entered => {
-                let declarable =
-                    matches!(ty.kind, Kind::Struct(_) | Kind::Union(_)) && !ty.name.is_empty();
-                return if declarable && via == Via::Pointer {
-                    Ok(Known::Loose)
-                } else {
-                    Err(DumpError::Loop(id))
-                };
-            }
+            State::Entered => return entered(id, ty, via),
         }
         match &ty.kind {
             Kind::Struct(composite) | Kind::Union(composite) => {

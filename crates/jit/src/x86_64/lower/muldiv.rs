@@ -7,7 +7,7 @@
 
 use super::alu::constant;
 use super::shift::RIGHT;
-use crate::x86_64::asm::{Asm, Cond, Gpr, Group1, Group3, OpSize, Rm, Shift, op};
+use crate::x86_64::asm::{Asm, Cond, Gpr, Group1, Group3, OpSize, Rm, Shift, ShortJump, op};
 use crate::x86_64::regs::native;
 use skep_isa::{Operand, Reg, Width};
 
@@ -125,11 +125,7 @@ fn by_constant(asm: &mut Asm, what: Division, size: OpSize, dst: Gpr, imm: i32) 
 }
 
 fn by_register(asm: &mut Asm, what: Division, size: OpSize, dst: Gpr, src: Gpr) {
-    asm.reg_rm(op::TEST, size, src, Rm::Reg(src));
-    let nonzero = asm.short_jcc(Cond::NotEqual);
-    by_zero(asm, what.gives, size, dst);
-    let mut done = [Some(asm.short_jmp()), None];
-    asm.bind_short(&nonzero);
+    let mut done = [Some(skip_zero(asm, what.gives, size, dst, src)), None];
     if what.sign == Sign::Signed {
         asm.group1_imm(Group1::Cmp, size, Rm::Reg(src), -1);
         let other = asm.short_jcc(Cond::NotEqual);
@@ -146,6 +142,26 @@ fn by_register(asm: &mut Asm, what: Division, size: OpSize, dst: Gpr, src: Gpr) 
     divide_by(asm, what, size, dst, divisor);
     for jump in done.iter().flatten() {
         asm.bind_short(jump);
+    }
+}
+
+/// Gives the result for a zero divisor in `src`, and the jump to the end.
+fn skip_zero(asm: &mut Asm, gives: Gives, size: OpSize, dst: Gpr, src: Gpr) -> ShortJump {
+    match gives {
+        Gives::Quotient => {
+            asm.reg_rm(op::TEST, size, src, Rm::Reg(src));
+            let nonzero = asm.short_jcc(Cond::NotEqual);
+            by_zero(asm, gives, size, dst);
+            let done = asm.short_jmp();
+            asm.bind_short(&nonzero);
+            done
+        }
+        // The result is the dividend as this width sees it, which does not disturb the division.
+        Gives::Remainder => {
+            by_zero(asm, gives, size, dst);
+            asm.reg_rm(op::TEST, size, src, Rm::Reg(src));
+            asm.short_jcc(Cond::Equal)
+        }
     }
 }
 

@@ -1,0 +1,84 @@
+//! The same commands on skep's machine and on Linux: each case writes a transcript, which must be the committed one on both.
+//!
+//! What may differ between two machines (ids, handles, times, addresses) never enters a transcript; what Linux answers does.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
+
+mod maps;
+mod objects;
+mod progs;
+mod runs;
+mod transcript;
+
+use skep::{Machine, Peer};
+use skep_linux::LinuxBpf;
+use skep_testkit::oracle::BpfFs;
+use skep_testkit::{Harness, Need, golden};
+use transcript::{Transcript, World};
+
+type Case = fn(&World<'_>, &mut Transcript);
+
+/// Every case; the name is the transcript's.
+const CASES: &[(&str, Case)] = &[
+    ("array", maps::array),
+    ("hash", maps::hash),
+    ("percpu_array", maps::percpu_array),
+    ("map_create", maps::create_errors),
+    ("freeze", maps::freeze),
+    ("access_flags", maps::access_flags),
+    ("map_info", maps::info),
+    ("handles", objects::handles),
+    ("pins", objects::pins),
+    ("lifetimes", objects::lifetimes),
+    ("btf_load", objects::btf_load),
+    ("prog_load_errors", progs::load_errors),
+    ("hello_info", progs::hello_info),
+    ("test_run", runs::test_run),
+    ("test_run_context", runs::context),
+    ("adjust", runs::adjust),
+    ("helpers", runs::helpers),
+    ("formats", runs::formats),
+];
+
+fn main() {
+    let mut harness = Harness::from_args();
+    for &(name, case) in CASES {
+        harness = harness.case(format!("machine/{name}"), &[], move || {
+            let machine = Machine::new();
+            let bpf = machine.connect(Peer::this_process());
+            check(
+                name,
+                case,
+                &World {
+                    bpf: &bpf,
+                    pins: "/sys/fs/bpf",
+                },
+            );
+        });
+        harness = harness.case(format!("linux/{name}"), &[Need::Oracle], move || {
+            let bpffs = BpfFs::mount();
+            let pins = bpffs.display().to_string();
+            check(
+                name,
+                case,
+                &World {
+                    bpf: &LinuxBpf::new(),
+                    pins: &pins,
+                },
+            );
+        });
+    }
+    harness.run();
+}
+
+fn check(name: &str, case: Case, world: &World<'_>) {
+    let mut transcript = Transcript::default();
+    case(world, &mut transcript);
+    golden(
+        format!("tests/same_as_linux/transcripts/{name}.txt"),
+        &transcript.text,
+    );
+}

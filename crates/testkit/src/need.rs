@@ -1,0 +1,188 @@
+//! What a test may need of the machine, and whether it is there.
+//!
+//! A probe does what the test will do, in small: loads a program, makes a namespace, asks a tool for its version. So
+//! "root" or "Linux" is never taken for a right. Each probe runs once a process.
+
+use crate::oracle;
+use skep_sys::bpf::{Log, Name, ProgLoad, prog_load};
+use std::fmt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// Something that not every machine has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Need {
+    /// Loading programs into the running kernel, and its BTF.
+    Oracle,
+    /// Network namespaces made by an ordinary user.
+    Netns,
+    /// Running aarch64 code: qemu's user mode, a cross compiler and libc.
+    Qemu,
+    /// clang 19 with LLVM's tools, libbpf's headers and make.
+    Clang,
+    /// A bpftool to compare with: 7.5 or later, with LLVM.
+    Bpftool,
+}
+
+impl Need {
+    /// All needs, in the order of the enum.
+    pub const ALL: [Self; 5] = [
+        Self::Oracle,
+        Self::Netns,
+        Self::Qemu,
+        Self::Clang,
+        Self::Bpftool,
+    ];
+
+    /// The name in `SKEP_REQUIRE` and in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Oracle => "oracle",
+            Self::Netns => "netns",
+            Self::Qemu => "qemu",
+            Self::Clang => "clang",
+            Self::Bpftool => "bpftool",
+        }
+    }
+
+    fn probe(self) -> Result<(), String> {
+        match self {
+            Self::Oracle => probe_oracle(),
+            Self::Netns => probe_netns(),
+            Self::Qemu => probe_tools(&["qemu-aarch64-static", "aarch64-linux-gnu-gcc"]),
+            Self::Clang => probe_clang(),
+            Self::Bpftool => oracle::find_bpftool().map(|_| ()),
+        }
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A need that this machine does not meet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Missing {
+    /// What is missing.
+    pub need: Need,
+    /// What the probe met, in one line.
+    pub why: String,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "needs {}: {}", self.need, self.why)
+    }
+}
+
+/// Whether this machine meets a need.
+///
+/// # Errors
+/// What is missing, as the probe met it.
+pub fn need(need: Need) -> Result<(), Missing> {
+    static PROBED: [OnceLock<Result<(), String>>; Need::ALL.len()] =
+        [const { OnceLock::new() }; Need::ALL.len()];
+    let at = Need::ALL.iter().position(|&other| other == need);
+    let probed = &PROBED[at.expect("ALL holds every need")];
+    let outcome = probed.get_or_init(|| need.probe()).clone();
+    outcome.map_err(|why| Missing { need, why })
+}
+
+/// Whether `SKEP_REQUIRE`, a list with commas, names the need.
+#[must_use]
+pub fn required(need: Need) -> bool {
+    std::env::var("SKEP_REQUIRE")
+        .is_ok_and(|needs| needs.split(',').any(|name| name == need.name()))
+}
+
+fn probe_oracle() -> Result<(), String> {
+    const BTF: &str = "/sys/kernel/btf/vmlinux";
+    const SOCKET_FILTER: u32 = 1;
+    // `r0 = 0; exit`
+    const INSNS: [u8; 16] = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+    let load = ProgLoad {
+        prog_type: SOCKET_FILTER,
+        insns: &INSNS,
+        license: c"GPL",
+        prog_flags: 0,
+        name: Name::new("skep_probe").expect("the name is shorter than 15 bytes"),
+        ifindex: 0,
+        expected_attach_type: 0,
+        btf: None,
+        func_info: &[],
+        func_info_rec_size: 0,
+        line_info: &[],
+        line_info_rec_size: 0,
+        attach_btf_id: 0,
+        fd_array: &[],
+        log: Log {
+            level: 0,
+            buffer: &mut [],
+        },
+    };
+    // An ordinary user may load a socket filter where unprivileged BPF is on, but nothing else.
+    if skep_sys::effective_uid() != 0 {
+        return Err("not root".to_owned());
+    }
+    prog_load(load).map_err(|error| format!("bpf(2) refuses to load a program: {error}"))?;
+    match Path::new(BTF).exists() {
+        true => Ok(()),
+        false => Err(format!("no {BTF}")),
+    }
+}
+
+/// As an ordinary user also where the tests run as root, because root may what the tests' users may not.
+fn probe_netns() -> Result<(), String> {
+    let mut command = if skep_sys::effective_uid() == 0 {
+        let mut command = Command::new("setpriv");
+        command.args([
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "unshare",
+        ]);
+        command
+    } else {
+        Command::new("unshare")
+    };
+    command.args(["--user", "--map-root-user", "--net", "true"]);
+    let output = command
+        .output()
+        .map_err(|error| format!("unshare: {error}"))?;
+    match output.status.success() {
+        true => probe_tools(&["ip"]),
+        false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+    }
+}
+
+fn probe_clang() -> Result<(), String> {
+    const HEADER: &str = "/usr/include/bpf/bpf_helpers.h";
+    probe_tools(&["clang-19", "llvm-objdump-19", "make"])?;
+    match Path::new(HEADER).exists() {
+        true => Ok(()),
+        false => Err(format!("no {HEADER}")),
+    }
+}
+
+/// Whether all tools are in `PATH`; they are started, but only to ask for their version.
+fn probe_tools(tools: &[&str]) -> Result<(), String> {
+    for tool in tools {
+        // iproute2 alone spells it without the long option.
+        let question = if *tool == "ip" { "-V" } else { "--version" };
+        let mut command = Command::new(tool);
+        command
+            .arg(question)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        match command.status() {
+            Ok(status) if status.success() => {}
+            Ok(status) => return Err(format!("`{tool} {question}` fails: {status}")),
+            Err(error) => return Err(format!("{tool}: {error}")),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,360 @@
+//! Arguments of helpers.
+
+use crate::limits::ARG_SIZE_MAX;
+use crate::mem::align::aligned;
+use crate::mem::stack::Extent;
+use crate::path::Path;
+use crate::reject::{Dir, Reject};
+use crate::state::{Kind, MapIdx, Reg};
+use skep_contracts::{ArgKind, HelperProto, PacketArgs};
+use skep_isa::Reg as R;
+
+/// What Linux lists as possible where memory is wanted.
+const MEMORY: &str =
+    "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_";
+
+/// Stack that a helper writes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Write {
+    pub(crate) frame: u8,
+    pub(crate) extent: Extent,
+}
+
+/// A call's arguments as they are being checked.
+#[derive(Debug)]
+pub(crate) struct Args {
+    pub(crate) row: &'static HelperProto,
+    /// Values of r1 to r5, as far as they were checked.
+    pub(crate) values: [Reg; 5],
+    pub(crate) map: Option<MapIdx>,
+    pub(crate) writes: Vec<Write>,
+    /// The key argument, where it lies on the stack at a known place.
+    pub(crate) key: Option<(u8, i64)>,
+    /// The largest value of the last size argument.
+    pub(crate) size_max: u64,
+}
+
+impl Args {
+    pub(crate) fn new(row: &'static HelperProto) -> Self {
+        Self {
+            row,
+            values: [Reg::UNINIT; 5],
+            map: None,
+            writes: Vec::new(),
+            key: None,
+            size_max: 0,
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        let args = self.row.args.iter();
+        args.take_while(|kind| **kind != ArgKind::None).count()
+    }
+}
+
+/// Memory that an argument points to: how much, in which direction.
+#[derive(Clone, Copy)]
+struct Region {
+    reg: R,
+    bytes: u64,
+    dir: Dir,
+    empty: Empty,
+}
+
+/// Whether an argument's memory may have no bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    Allowed,
+    Refused,
+}
+
+/// What the register of an argument must hold, and the list that Linux prints.
+fn expected(kind: ArgKind) -> &'static str {
+    match kind {
+        ArgKind::None | ArgKind::Anything => "",
+        ArgKind::Ctx => "ctx",
+        ArgKind::Map => "map_ptr",
+        ArgKind::MapKey
+        | ArgKind::MapValue
+        | ArgKind::MapValueWrite
+        | ArgKind::MemRead
+        | ArgKind::MemReadOrNull
+        | ArgKind::MemWrite
+        | ArgKind::MemWriteOrNull
+        | ArgKind::FixedRead(_)
+        | ArgKind::FixedWrite(_) => MEMORY,
+        ArgKind::Size | ArgKind::SizeOrZero | ArgKind::ConstSize => "scalar",
+        ArgKind::ConstStr => "map_value",
+    }
+}
+
+fn fits(kind: ArgKind, value: &Reg) -> bool {
+    match kind {
+        ArgKind::None | ArgKind::Anything => true,
+        ArgKind::Ctx => value.kind == Kind::Ctx,
+        ArgKind::Map => matches!(value.kind, Kind::MapPtr(_)),
+        ArgKind::MemReadOrNull | ArgKind::MemWriteOrNull if value.is_null() => true,
+        ArgKind::MapKey
+        | ArgKind::MapValue
+        | ArgKind::MapValueWrite
+        | ArgKind::MemRead
+        | ArgKind::MemReadOrNull
+        | ArgKind::MemWrite
+        | ArgKind::MemWriteOrNull
+        | ArgKind::FixedRead(_)
+        | ArgKind::FixedWrite(_) => matches!(
+            value.kind,
+            Kind::Stack(_) | Kind::Packet | Kind::PacketMeta | Kind::MapValue(_)
+        ),
+        ArgKind::Size | ArgKind::SizeOrZero | ArgKind::ConstSize => value.is_scalar(),
+        ArgKind::ConstStr => matches!(value.kind, Kind::MapValue(_)),
+    }
+}
+
+impl Path<'_> {
+    /// Checks argument `index` (0 is r1).
+    pub(crate) fn check_arg(&mut self, args: &mut Args, index: usize) -> Result<(), Reject> {
+        let (kind, reg) = (args.row.args[index], R::ALL[index + 1]);
+        let value = self.read(reg)?;
+        args.values[index] = value;
+        if kind == ArgKind::Anything {
+            return Ok(());
+        }
+        if value.kind.is_packet() && args.row.packet_args == PacketArgs::Refused {
+            return Err(Reject::PacketArg { at: self.at });
+        }
+        if !fits(kind, &value) {
+            return Err(Reject::ArgKindMismatch {
+                at: self.at,
+                reg,
+                kind: value.kind.name(),
+                expected: expected(kind),
+            });
+        }
+        match kind {
+            ArgKind::None | ArgKind::Anything => Ok(()),
+            ArgKind::Ctx => self.check_unmoved(reg, &value),
+            ArgKind::Map => {
+                args.map = match value.kind {
+                    Kind::MapPtr(map) => Some(map),
+                    _ => None,
+                };
+                Ok(())
+            }
+            ArgKind::MapKey | ArgKind::MapValue | ArgKind::MapValueWrite => {
+                self.check_map_memory(args, kind, reg)
+            }
+            // Their memory is checked with the size that follows.
+            ArgKind::MemRead
+            | ArgKind::MemReadOrNull
+            | ArgKind::MemWrite
+            | ArgKind::MemWriteOrNull => Ok(()),
+            ArgKind::FixedRead(bytes) => {
+                self.check_region(args, Region::new(reg, bytes.into(), Dir::Read), &value)
+            }
+            ArgKind::FixedWrite(bytes) => self.check_fixed_write(args, reg, bytes, &value),
+            ArgKind::Size => self.check_size(args, index, Empty::Refused),
+            ArgKind::SizeOrZero => self.check_size(args, index, Empty::Allowed),
+            ArgKind::ConstSize => {
+                if value.as_const().is_none() {
+                    return Err(Reject::SizeNotConst { at: self.at, reg });
+                }
+                self.must_keep(&value);
+                Ok(())
+            }
+            ArgKind::ConstStr => self.check_const_str(reg, &value),
+        }
+    }
+
+    fn check_map_memory(
+        &mut self,
+        args: &mut Args,
+        kind: ArgKind,
+        reg: R,
+    ) -> Result<(), Reject> {
+        let value = *self.state.reg(reg);
+        let Some(map) = args.map else {
+            let what = "a helper whose key precedes its map".to_owned();
+            return Err(Reject::Unsupported { what });
+        };
+        let desc = self.map(map);
+        let (bytes, dir) = match kind {
+            ArgKind::MapKey => (desc.key_size, Dir::Read),
+            ArgKind::MapValueWrite => (desc.value_size, Dir::Write),
+            _ => (desc.value_size, Dir::Read),
+        };
+        if bytes == 0 {
+            return Err(Reject::ZeroSizedRead { at: self.at });
+        }
+        if let (ArgKind::MapKey, Kind::Stack(frame), Some(var)) =
+            (kind, value.kind, value.value.as_const())
+        {
+            let off = i64::from(value.off) + var.cast_signed();
+            args.key = Some((frame, off));
+        }
+        self.check_region(args, Region::new(reg, bytes.into(), dir), &value)
+    }
+
+    fn check_fixed_write(
+        &mut self,
+        args: &mut Args,
+        reg: R,
+        bytes: u32,
+        value: &Reg,
+    ) -> Result<(), Reject> {
+        if matches!(value.kind, Kind::Stack(_))
+            && !aligned(&value.value, value.off.into(), bytes)
+        {
+            return Err(Reject::Misaligned {
+                at: self.at,
+                kind: "stack ",
+                var_off: crate::log::state::var_off(&value.value),
+                reg_off: value.off,
+                off: 0,
+                size: bytes,
+            });
+        }
+        // It both reads and writes: what is there must be readable, what comes is unknown.
+        self.check_region(args, Region::new(reg, bytes.into(), Dir::Read), value)?;
+        self.check_region(args, Region::new(reg, bytes.into(), Dir::Write), value)
+    }
+
+    /// Checks a size, and with it the memory argument before it.
+    fn check_size(&mut self, args: &mut Args, index: usize, empty: Empty) -> Result<(), Reject> {
+        let (at, reg) = (self.at, R::ALL[index + 1]);
+        let size = args.values[index];
+        let (umin, umax) = (size.value.umin(), size.value.umax());
+        if size.value.smin() < 0 {
+            return Err(Reject::SizeNegative { at, reg });
+        }
+        if umin == 0 && empty == Empty::Refused {
+            return Err(Reject::SizeZero {
+                at,
+                reg,
+                umin,
+                umax,
+            });
+        }
+        if umax >= ARG_SIZE_MAX {
+            return Err(Reject::SizeUnbounded { at, reg });
+        }
+        let Some(memory) = index.checked_sub(1) else {
+            return Ok(());
+        };
+        let dir = match args.row.args[memory] {
+            ArgKind::MemWrite | ArgKind::MemWriteOrNull => Dir::Write,
+            _ => Dir::Read,
+        };
+        let value = args.values[memory];
+        let region = Region {
+            reg: R::ALL[index],
+            bytes: umax,
+            dir,
+            empty,
+        };
+        self.check_region(args, region, &value)?;
+        self.must_keep(&size);
+        args.size_max = umax;
+        Ok(())
+    }
+
+    /// Checks the memory behind an argument.
+    fn check_region(
+        &mut self,
+        args: &mut Args,
+        region: Region,
+        value: &Reg,
+    ) -> Result<(), Reject> {
+        let Region {
+            reg,
+            bytes,
+            dir,
+            empty,
+        } = region;
+        let off = i64::from(value.off);
+        let size = u32::try_from(bytes).unwrap_or(u32::MAX);
+        match value.kind {
+            Kind::Packet | Kind::PacketMeta => {
+                if dir == Dir::Write && !self.row.packet_write {
+                    return Err(Reject::PacketWrite { at: self.at });
+                }
+                self.check_packet(reg, value, off, size)
+            }
+            Kind::MapValue(map) => {
+                self.check_map_direction(map, dir, off, size)?;
+                if bytes == 0 && empty == Empty::Allowed {
+                    // Nothing is touched, but the address must still be one of the value.
+                    return self.check_map_value(reg, value, map, off, 1);
+                }
+                self.check_map_value(reg, value, map, off, i64::from(size))
+            }
+            Kind::Stack(frame) => {
+                let extent = self.stack_extent(reg, value, off, bytes, dir)?;
+                if bytes == 0 {
+                    return Ok(());
+                }
+                match dir {
+                    Dir::Read => self.helper_stack(frame, extent, Dir::Read),
+                    Dir::Write => args.writes.push(Write { frame, extent }),
+                }
+                Ok(())
+            }
+            Kind::Scalar if bytes == 0 && empty == Empty::Allowed && value.is_null() => Ok(()),
+            Kind::Uninit
+            | Kind::Scalar
+            | Kind::Ctx
+            | Kind::MapPtr(_)
+            | Kind::MapValueOrNull(_)
+            | Kind::PacketEnd
+            | Kind::Func(_) => Err(Reject::ArgKindMismatch {
+                at: self.at,
+                reg,
+                kind: value.kind.name(),
+                expected: "fp",
+            }),
+        }
+    }
+
+    /// A string that cannot change, with an end.
+    fn check_const_str(&mut self, reg: R, value: &Reg) -> Result<(), Reject> {
+        self.const_str(reg, value).map(|_| ())
+    }
+
+    /// The bytes of a constant string argument, without its end.
+    pub(crate) fn const_str(&self, reg: R, value: &Reg) -> Result<&[u8], Reject> {
+        let at = self.at;
+        let Kind::MapValue(map) = value.kind else {
+            return Err(Reject::StrNoDirect { at });
+        };
+        let desc = self.map(map);
+        let Some(bytes) = desc.constant.as_deref() else {
+            return Err(Reject::StrNotReadonly { at, reg });
+        };
+        let Some(var) = value.value.as_const() else {
+            return Err(Reject::StrNotConst { at, reg });
+        };
+        let off = i64::from(value.off);
+        let rest = i64::from(desc.value_size) - off;
+        self.check_map_value(reg, value, map, off, rest)?;
+        usize::try_from(off.wrapping_add(var.cast_signed()))
+            .ok()
+            .and_then(|start| bytes.get(start..))
+            .and_then(|tail| {
+                let end = tail.iter().position(|byte| *byte == 0)?;
+                tail.get(..end)
+            })
+            .ok_or(Reject::StrNotTerminated { at })
+    }
+}
+
+impl Region {
+    /// Memory of a fixed number of bytes.
+    fn new(reg: R, bytes: u64, dir: Dir) -> Self {
+        Self {
+            reg,
+            bytes,
+            dir,
+            empty: Empty::Refused,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A call of a helper: may this program call it, do its arguments fit, what is left afterwards.
+
+use crate::call::arg::Args;
+use crate::log::trace::helper_name;
+use crate::path::{Fork, Path};
+use crate::reject::{Dir, Reject};
+use crate::state::{MapIdx, Reg};
+use skep_contracts::{HelperProto, PacketEffect, helper, helper_not_yet, map_type_rule};
+use skep_isa::{InsnIdx, Reg as R};
+use skep_uapi::{BPF_F_RDONLY_PROG, HelperId};
+
+/// Helpers beyond which Linux knows none.
+const LAST_HELPER: u32 = 211;
+
+impl Path<'_> {
+    /// Carries a helper call out.
+    pub(crate) fn call_helper(&mut self, id: i32) -> Result<(), Reject> {
+        let row = self.helper_row(id)?;
+        let mut args = Args::new(row);
+        for index in 0..args.count() {
+            self.check_arg(&mut args, index)?;
+        }
+        self.check_map_use(row, args.map)?;
+        self.check_special(&args)?;
+        if row.id == HelperId::TAIL_CALL {
+            self.tail_call_succeeds();
+        }
+        let ret = self.returned(&args)?;
+        for write in std::mem::take(&mut args.writes) {
+            self.helper_stack(write.frame, write.extent, Dir::Write);
+        }
+        self.note_map(args.map);
+        for reg in &R::ALL[0..=5] {
+            self.trace.touch(*reg);
+            self.state.set(*reg, Reg::UNINIT);
+        }
+        self.state.set(R::R0, ret);
+        if row.packet == PacketEffect::Invalidates {
+            self.forget_packet();
+        }
+        Ok(())
+    }
+
+    /// A tail call that succeeds in a called function returns to that function's caller, whatever the other program did
+    /// to the packet. (In the main function it does not come back.) The path at hand goes on where it fails.
+    fn tail_call_succeeds(&mut self) {
+        let mut state = self.state.clone();
+        let Some(callee) = state.pop() else {
+            return;
+        };
+        let here = std::mem::replace(&mut self.state, state);
+        self.state.set(R::R0, Reg::unknown());
+        self.forget_packet();
+        let state = std::mem::replace(&mut self.state, here);
+        let at = InsnIdx(callee.call_site.0 + 1);
+        self.forks.push(Fork { state, at });
+    }
+
+    fn helper_row(&self, id: i32) -> Result<&'static HelperProto, Reject> {
+        let at = self.at;
+        let number = id.cast_unsigned();
+        if number > LAST_HELPER {
+            return Err(Reject::UnknownHelper { at, id });
+        }
+        let name = helper_name(id).unwrap_or_default();
+        let id = HelperId(number);
+        let Some(row) = helper(id) else {
+            return Err(if helper_not_yet(id) {
+                let what = format!("helper {name}");
+                Reject::Unsupported { what }
+            } else {
+                Reject::HelperNotAllowed { at, name }
+            });
+        };
+        if !row.prog_types.is_empty() && !row.prog_types.contains(&self.env.prog_type) {
+            return Err(Reject::HelperNotAllowed { at, name });
+        }
+        if row.gpl_only && !self.env.gpl_compatible {
+            return Err(Reject::GplOnly { at });
+        }
+        Ok(row)
+    }
+
+    /// Whether the helper may be used with this map: direction first, then type.
+    fn check_map_use(&self, row: &HelperProto, map: Option<MapIdx>) -> Result<(), Reject> {
+        let Some(map) = map else {
+            return Ok(());
+        };
+        let (at, desc) = (self.at, self.map(map));
+        let changes = matches!(
+            row.id,
+            HelperId::MAP_UPDATE_ELEM
+                | HelperId::MAP_DELETE_ELEM
+                | HelperId::MAP_PUSH_ELEM
+                | HelperId::MAP_POP_ELEM
+        );
+        if changes && desc.map_flags & BPF_F_RDONLY_PROG != 0 {
+            return Err(Reject::MapUpdateForbidden { at });
+        }
+        let Some(rule) = map_type_rule(desc.map_type) else {
+            let what = format!("map type {}", desc.map_type);
+            return Err(Reject::Unsupported { what });
+        };
+        if !rule.helpers.contains(&row.id) {
+            return Err(Reject::MapTypeHelper {
+                at,
+                map_type: desc.map_type.0,
+                name: helper_name(row.id.0.cast_signed()).unwrap_or_default(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Remembers the map of a call while all paths agree on it.
+    fn note_map(&mut self, map: Option<MapIdx>) {
+        let info = &mut self.infos[self.at.index()];
+        let map = map.map(|map| map.0);
+        info.call_map = match (info.called, info.call_map) {
+            (false, _) => map,
+            (true, before) if before == map => before,
+            (true, _) => None,
+        };
+        info.called = true;
+    }
+}

@@ -1,0 +1,63 @@
+//! What r0 holds after a helper.
+
+use crate::call::arg::Args;
+use crate::domain::Scalar;
+use crate::path::Path;
+use crate::reject::Reject;
+use crate::state::{Kind, Reg};
+use skep_contracts::RetKind;
+use skep_uapi::{HelperId, MapType};
+
+/// The smallest result of a helper that returns a length or an error (`-MAX_ERRNO`).
+const ERROR_MIN: i64 = -4095;
+
+impl Path<'_> {
+    pub(crate) fn returned(&mut self, args: &Args) -> Result<Reg, Reject> {
+        Ok(match args.row.ret {
+            RetKind::Void => Reg::UNINIT,
+            RetKind::Integer => Reg::scalar(range(args)),
+            RetKind::MapValueOrNull => {
+                let Some(map) = args.map else {
+                    let what = "a helper that returns a value of no map".to_owned();
+                    return Err(Reject::Unsupported { what });
+                };
+                if self.key_is_present(args) {
+                    Reg::pointer(Kind::MapValue(map))
+                } else {
+                    let mut value = Reg::pointer(Kind::MapValueOrNull(map));
+                    value.id = self.fresh_id();
+                    value
+                }
+            }
+        })
+    }
+
+    /// Whether a lookup's key is a known index of an array: the value exists then.
+    fn key_is_present(&mut self, args: &Args) -> bool {
+        let (Some(map), Some((frame, off))) = (args.map, args.key) else {
+            return false;
+        };
+        let desc = self.map(map);
+        let array = matches!(desc.map_type, MapType::ARRAY | MapType::PERCPU_ARRAY);
+        if args.row.id != HelperId::MAP_LOOKUP_ELEM || !array {
+            return false;
+        }
+        let Some(key) = self.stack_constant(frame, off, 4) else {
+            return false;
+        };
+        self.must_keep(&key);
+        key.as_const()
+            .is_some_and(|index| index < u64::from(desc.max_entries))
+    }
+}
+
+/// What is known of a number that a helper returns.
+fn range(args: &Args) -> Scalar {
+    match args.row.id {
+        HelperId::PROBE_READ_USER_STR | HelperId::PROBE_READ_KERNEL_STR => {
+            let most = i64::try_from(args.size_max).unwrap_or(i64::MAX);
+            Scalar::from_signed(ERROR_MIN, most).unwrap_or(Scalar::UNKNOWN)
+        }
+        _ => Scalar::UNKNOWN,
+    }
+}

@@ -1,0 +1,160 @@
+//! The driver: one work list of paths, one loop over instructions.
+//!
+//! A path is walked until it ends, meets a stored state that covers it, or is refused; then the branch that was left last
+//! goes on. Each function that is verified by itself starts over with an empty store.
+
+pub(crate) mod prune;
+pub(crate) mod visited;
+
+use crate::limits::{PENDING_PATHS_MAX, PROCESSED_INSNS_MAX};
+use crate::path::Path;
+use crate::program::{Checked, Param};
+use crate::reject::Reject;
+use crate::state::{Frame, Kind, Reg, State, SubprogIdx};
+use crate::step::Flow;
+use crate::verified::Stats;
+use prune::Verdict;
+use skep_isa::{InsnIdx, Reg as R};
+use visited::{StoredIdx, Visited};
+
+/// A branch that waits.
+#[derive(Debug)]
+struct Pending {
+    state: State,
+    at: InsnIdx,
+    /// The instruction that left it.
+    from: InsnIdx,
+    /// The stored state that it came from.
+    parent: Option<StoredIdx>,
+}
+
+/// The walk over all paths of one function.
+pub(crate) struct Explorer<'p, 'a> {
+    path: &'p mut Path<'a>,
+    visited: Visited,
+    pending: Vec<Pending>,
+    /// The stored state that the current path came from.
+    parent: Option<StoredIdx>,
+    pace: prune::Pace,
+    stats: &'p mut Stats,
+}
+
+/// A state at the entry of a function.
+pub(crate) fn entry(path: &mut Path<'_>, subprog: SubprogIdx) -> State {
+    let checked: &Checked = path.checked;
+    let extent = checked.extent(subprog);
+    let instance = path.live.root(extent.start, extent.end);
+    let mut frame = Frame::new(0, subprog, extent.start, instance);
+    if subprog == SubprogIdx(0) {
+        frame.regs[R::R1.index()] = Reg::pointer(Kind::Ctx);
+    } else {
+        let params = checked.decl(subprog).params.iter();
+        for (param, reg) in params.zip(&R::ALL[1..=5]) {
+            frame.regs[reg.index()] = match param {
+                Param::Scalar => Reg::unknown(),
+                Param::Ctx => Reg::pointer(Kind::Ctx),
+                Param::Other => Reg::UNINIT,
+            };
+        }
+    }
+    State::new(frame)
+}
+
+impl<'p, 'a> Explorer<'p, 'a> {
+    pub(crate) fn new(path: &'p mut Path<'a>, stats: &'p mut Stats) -> Self {
+        let insns = path.checked.insns.len();
+        Self {
+            path,
+            visited: Visited::new(insns),
+            pending: Vec::new(),
+            parent: None,
+            pace: prune::Pace::default(),
+            stats,
+        }
+    }
+
+    /// Walks every path from the path's current point.
+    pub(crate) fn run(mut self) -> Result<(), Reject> {
+        let result = self.walk();
+        self.stats.total_states += self.visited.total();
+        self.stats.peak_states = self.stats.peak_states.max(self.visited.peak());
+        self.stats.max_states_per_insn = self
+            .stats
+            .max_states_per_insn
+            .max(self.visited.longest());
+        result
+    }
+
+    fn walk(&mut self) -> Result<(), Reject> {
+        loop {
+            self.walk_path()?;
+            self.visited.path_ended(self.parent);
+            self.path.drop_path_text();
+            let Some(next) = self.pending.pop() else {
+                return Ok(());
+            };
+            self.parent = next.parent;
+            self.path.state = next.state;
+            self.path.at = next.at;
+            self.path.trace.previous = next.from;
+            self.path.trace.arrived = true;
+            self.path.touch_all();
+        }
+    }
+
+    /// Walks the current path to its end.
+    fn walk_path(&mut self) -> Result<(), Reject> {
+        loop {
+            self.stats.processed_insns += 1;
+            if self.stats.processed_insns > PROCESSED_INSNS_MAX {
+                return Err(Reject::TooComplex {
+                    processed: self.stats.processed_insns,
+                });
+            }
+            let point = self.path.checked.points[self.path.at.index()];
+            if point.prune && self.meet_stored()? == Verdict::Covered {
+                return Ok(());
+            }
+            if point.jump {
+                self.pace.jump_point();
+            }
+            self.path.print_insn();
+            match self.step()? {
+                Flow::To(next) => {
+                    self.path.trace.previous = self.path.at;
+                    self.path.at = next;
+                }
+                Flow::Ends => return Ok(()),
+            }
+        }
+    }
+
+    /// Carries out one instruction and takes over the branches that it leaves.
+    fn step(&mut self) -> Result<Flow, Reject> {
+        let at = self.path.at;
+        let instance = self.path.state.frame().instance;
+        self.path.infos[at.index()].reached = true;
+        self.path.overwritten = [0; 8];
+        let flow = self.path.step()?;
+        if self.path.checked.writes_stack(at) {
+            let overwritten = self.path.overwritten;
+            self.path.live.wrote(instance, at, &overwritten);
+        }
+        self.pace.insn(self.path.checked.is_jump(at));
+        for fork in std::mem::take(&mut self.path.forks) {
+            self.visited.branch_left(self.parent);
+            self.pending.push(Pending {
+                state: fork.state,
+                at: fork.at,
+                from: at,
+                parent: self.parent,
+            });
+        }
+        if self.pending.len() > PENDING_PATHS_MAX {
+            return Err(Reject::TooManyPaths {
+                paths: self.pending.len(),
+            });
+        }
+        Ok(flow)
+    }
+}

@@ -1,0 +1,374 @@
+//! Meeting stored states: covered paths end, loops without progress are refused, and states are stored at a pace that
+//! makes comparing them pay.
+
+use super::Explorer;
+use super::visited::StoredIdx;
+use crate::limits::JUMPS_WITHOUT_CHECKPOINT_MAX;
+use crate::program::Checked;
+use crate::reject::Reject;
+use crate::state::equal::{Comparison, LiveFrame, Rule};
+use crate::state::ids::IdMap;
+use crate::state::{Kind, LiveStack, Node, Reg, Slot, Slots, State};
+use skep_isa::{Insn, InsnIdx};
+use skep_uapi::BPF_F_TEST_STATE_FREQ;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// Instructions and jumps since the last stored state that make the next one worthwhile.
+const INSNS_BETWEEN: u32 = 8;
+const JUMPS_BETWEEN: u32 = 2;
+/// The same within a loop that is still being walked, where most states cover nothing.
+const LOOP_INSNS_BETWEEN: u32 = 100;
+const LOOP_JUMPS_BETWEEN: u32 = 20;
+/// A state is dropped when it covered nothing this many times more often than it covered something: elsewhere, and in
+/// loops.
+const MISSES_PER_HIT: u32 = 3;
+const LOOP_MISSES_PER_HIT: u32 = 64;
+
+/// Whether the current path goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// A stored state covers it.
+    Covered,
+    /// It goes on.
+    Open,
+}
+
+/// How far the walk came since a state was stored.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pace {
+    insns: u32,
+    jumps: u32,
+    /// Jumps on this path since it stored a state.
+    history: u32,
+}
+
+impl Pace {
+    pub(crate) fn insn(&mut self, is_jump: bool) {
+        self.insns += 1;
+        self.jumps += u32::from(is_jump);
+    }
+
+    pub(crate) fn jump_point(&mut self) {
+        self.history += 1;
+    }
+
+    fn is_due(self) -> bool {
+        self.insns >= INSNS_BETWEEN && self.jumps >= JUMPS_BETWEEN
+    }
+
+    fn is_due_in_loop(self) -> bool {
+        self.insns >= LOOP_INSNS_BETWEEN || self.jumps >= LOOP_JUMPS_BETWEEN
+    }
+}
+
+impl Explorer<'_, '_> {
+    /// Compares the current state with those stored at this instruction, and stores it if it is time.
+    pub(super) fn meet_stored(&mut self) -> Result<Verdict, Reject> {
+        let at = self.path.at;
+        let force = self.path.checked.points[at.index()].force
+            || self.path.env.prog_flags & BPF_F_TEST_STATE_FREQ != 0
+            || self.pace.history > JUMPS_WITHOUT_CHECKPOINT_MAX;
+        let mut store = force || self.pace.is_due();
+        let mut ids = IdMap::default();
+        if !self.visited.at(at).is_empty() {
+            clear_single_ids(&mut self.path.state);
+        }
+        let listed: Vec<StoredIdx> = self.visited.at(at).to_vec();
+        self.visited.note_length(listed.len());
+        for index in listed.iter().rev().copied() {
+            if self.visited.get(index).open > 0 {
+                match self.meet_ancestor(index, &mut ids)? {
+                    Verdict::Covered => return Ok(Verdict::Covered),
+                    Verdict::Open => {}
+                }
+                if !force && !self.pace.is_due_in_loop() {
+                    store = false;
+                }
+                self.missed(index, store, LOOP_MISSES_PER_HIT);
+                continue;
+            }
+            if self.covered_by(index, &mut ids) {
+                self.visited.get_mut(index).hits += 1;
+                self.keep_what_matters(index);
+                self.path.print_safe();
+                return Ok(Verdict::Covered);
+            }
+            self.missed(index, store, MISSES_PER_HIT);
+        }
+        if store {
+            self.store();
+        }
+        Ok(Verdict::Open)
+    }
+
+    /// A stored state covered nothing again.
+    fn missed(&mut self, index: StoredIdx, storing: bool, per_hit: u32) {
+        let at = self.path.at;
+        let stored = self.visited.get_mut(index);
+        // A comparison on the way to storing another state counts; others happen too often to mean anything.
+        if storing {
+            stored.misses += 1;
+        }
+        if stored.misses > stored.hits.saturating_mul(per_hit).saturating_add(per_hit) {
+            if stored.open == 0 || per_hit == MISSES_PER_HIT {
+                self.visited.unlist(at, index);
+            }
+        }
+    }
+
+    /// Meets a state that the current path came from, or that is still being walked elsewhere.
+    fn meet_ancestor(
+        &mut self,
+        index: StoredIdx,
+        ids: &mut IdMap,
+    ) -> Result<Verdict, Reject> {
+        let at = self.path.at;
+        let Some(old) = self.visited.get(index).state.as_ref() else {
+            return Ok(Verdict::Open);
+        };
+        let is_may_goto = matches!(
+            self.path.checked.insns[at.index()],
+            Insn::MayGoto { .. }
+        );
+        let cur = &self.path.state;
+        if is_may_goto && old.may_goto_depth != cur.may_goto_depth {
+            let live = all_slots(self.path.checked, old, at);
+            let mut comparison = Comparison {
+                rule: Rule::CoveredPrecisely,
+                precision: &self.path.precision,
+                ids,
+            };
+            if comparison.covers(old, cur, &live) {
+                self.keep_everything();
+                self.path.print_safe();
+                return Ok(Verdict::Covered);
+            }
+            return Ok(Verdict::Open);
+        }
+        if old.may_goto_depth != cur.may_goto_depth || !may_be_same(old, cur) {
+            return Ok(Verdict::Open);
+        }
+        let live = all_slots(self.path.checked, old, at);
+        let mut comparison = Comparison {
+            rule: Rule::Same,
+            precision: &self.path.precision,
+            ids,
+        };
+        if !comparison.covers(old, cur, &live) {
+            return Ok(Verdict::Open);
+        }
+        let old = old.clone();
+        if self.path.log.prints_insns() {
+            self.path
+                .log
+                .write(format_args!("infinite loop detected at insn {at}\n"));
+        }
+        self.path.print_loop(&old);
+        Err(Reject::InfiniteLoop { at })
+    }
+
+    fn covered_by(&mut self, index: StoredIdx, ids: &mut IdMap) -> bool {
+        let at = self.path.at;
+        let Some(old) = self.visited.get(index).state.as_ref() else {
+            return false;
+        };
+        let same_calls = old.call_sites().eq(self.path.state.call_sites());
+        if old.depth() != self.path.state.depth() || !same_calls {
+            return false;
+        }
+        let live = live_frames(self.path.checked, &mut self.path.live, old, at);
+        let mut comparison = Comparison {
+            rule: Rule::Covered,
+            precision: &self.path.precision,
+            ids,
+        };
+        comparison.covers(old, &self.path.state, &live)
+    }
+
+    /// What the covering state's continuation depends on, this path's past now matters for, too.
+    fn keep_what_matters(&mut self, index: StoredIdx) {
+        let Some(old) = self.visited.get(index).state.as_ref() else {
+            return;
+        };
+        let live = live_frames(self.path.checked, &mut self.path.live, old, self.path.at);
+        let mut nodes: Vec<Node> = Vec::new();
+        for ((old, cur), live) in old.frames().iter().zip(self.path.state.frames()).zip(live) {
+            let pairs = (0..old.regs.len())
+                .filter(|number| live.regs & (1 << number) != 0)
+                .map(|number| (&old.regs[number], &cur.regs[number]));
+            let slots = (0..old.stack.len().min(cur.stack.len()))
+                .filter(|index| live.slots & (1 << index) != 0)
+                .filter_map(|index| old.slot(index).spilled().zip(cur.slot(index).spilled()));
+            for (old, cur) in pairs.chain(slots) {
+                if old.is_scalar() && cur.is_scalar() && self.path.precision.is_precise(old.node) {
+                    nodes.push(cur.node);
+                }
+            }
+        }
+        for node in nodes {
+            self.path.precision.mark(node);
+        }
+    }
+
+    /// The continuation is not known yet, so everything may matter.
+    fn keep_everything(&mut self) {
+        let mut nodes: Vec<Node> = Vec::new();
+        for frame in self.path.state.frames() {
+            let slots = frame.stack.iter().filter_map(Slot::spilled);
+            nodes.extend(frame.regs.iter().chain(slots).map(|reg| reg.node));
+        }
+        for node in nodes {
+            self.path.precision.mark(node);
+        }
+        for frame in 0..=self.path.state.top() {
+            self.path.note_read(frame, Slots::MAX);
+        }
+    }
+
+    /// Stores the current state; from now on its numbers are told apart from those of other stored states.
+    fn store(&mut self) {
+        let at = self.path.at;
+        if matches!(
+            self.path.checked.insns[at.index()],
+            Insn::MayGoto { .. }
+        ) {
+            self.widen();
+        }
+        clear_single_ids(&mut self.path.state);
+        let live = self.path.checked.live_regs_at(&self.path.state, at);
+        let precision = &mut self.path.precision;
+        for (index, live) in (0..=self.path.state.top()).zip(live) {
+            let frame = self.path.state.frame_at_mut(index);
+            for (number, reg) in frame.regs.iter_mut().enumerate() {
+                if live & (1 << number) != 0 && reg.is_scalar() {
+                    reg.node = precision.stored(reg.node);
+                }
+            }
+            if frame.stack.iter().any(|slot| slot.spilled().is_some()) {
+                let slots = Rc::make_mut(&mut frame.stack);
+                for reg in slots.iter_mut().filter_map(Slot::spilled_mut) {
+                    if reg.is_scalar() {
+                        reg.node = precision.stored(reg.node);
+                    }
+                }
+            }
+        }
+        let state = self.path.state.clone();
+        self.parent = Some(self.visited.store(at, state, self.parent));
+        self.pace = Pace::default();
+    }
+
+    /// At `may_goto`, numbers that changed since the last visit and that nobody depends on become unknown, so that loops
+    /// with counters meet a stored state. Sound: more values are allowed.
+    fn widen(&mut self) {
+        let at = self.path.at;
+        let found = self.visited.at(at).iter().rev().find_map(|index| {
+            let stored = self.visited.get(*index);
+            let state = stored.state.as_ref()?;
+            let same = state.call_sites().eq(self.path.state.call_sites());
+            (stored.open > 0 && same).then_some(state)
+        });
+        let Some(old) = found else {
+            return;
+        };
+        let old = old.clone();
+        for index in 0..=self.path.state.top() {
+            let before = old.frame_at(index);
+            let frame = self.path.state.frame_at_mut(index);
+            for (number, reg) in frame.regs.iter_mut().enumerate() {
+                widen(&before.regs[number], reg, &self.path.precision);
+            }
+            let slots = Rc::make_mut(&mut frame.stack);
+            for (number, slot) in slots.iter_mut().enumerate() {
+                if let (Some(before), Some(reg)) =
+                    (before.slot(number).whole_spill(), slot.spilled_mut())
+                {
+                    widen(before, reg, &self.path.precision);
+                }
+            }
+        }
+    }
+}
+
+fn widen(before: &Reg, reg: &mut Reg, precision: &crate::state::Precision) {
+    let both = before.is_scalar() && reg.is_scalar();
+    if both && before.value != reg.value && !precision.is_precise(before.node) {
+        let node = reg.node;
+        *reg = Reg::unknown();
+        reg.node = node;
+    }
+}
+
+/// A cheap test before the exact one.
+fn may_be_same(old: &State, cur: &State) -> bool {
+    old.depth() == cur.depth()
+        && old
+            .frame()
+            .regs
+            .iter()
+            .zip(&cur.frame().regs)
+            .all(|(old, cur)| old.kind == cur.kind && old.value == cur.value && old.off == cur.off)
+}
+
+/// Liveness per frame: the current one at `at`, the others where their calls return to.
+fn live_frames(
+    checked: &Checked,
+    live: &mut LiveStack,
+    state: &State,
+    at: InsnIdx,
+) -> Vec<LiveFrame> {
+    let regs = checked.live_regs_at(state, at);
+    let next = |at: InsnIdx| checked.successors(at);
+    let points = return_points(state, at);
+    (0..state.depth())
+        .map(|frame| {
+            let slots = (frame..state.depth())
+                .map(|k| {
+                    let instance = state.frames()[k].instance;
+                    live.live(instance, points[k], frame, &next)
+                })
+                .fold(0, |all, slots| all | slots);
+            LiveFrame {
+                regs: regs[frame],
+                slots,
+            }
+        })
+        .collect()
+}
+
+/// Where each frame goes on: after its call, and the current one at `at`.
+fn return_points(state: &State, at: InsnIdx) -> Vec<InsnIdx> {
+    let calls = state.call_sites().map(|call| InsnIdx(call.0 + 1));
+    calls.chain([at]).collect()
+}
+
+/// Liveness while the continuation is unknown: every slot.
+fn all_slots(checked: &Checked, state: &State, at: InsnIdx) -> Vec<LiveFrame> {
+    let regs = checked.live_regs_at(state, at);
+    regs.into_iter()
+        .map(|regs| LiveFrame {
+            regs,
+            slots: Slots::MAX,
+        })
+        .collect()
+}
+
+/// Removes ids of numbers that only one place has: they link nothing, and would keep states apart.
+fn clear_single_ids(state: &mut State) {
+    let mut seen: HashMap<u32, u32> = HashMap::new();
+    for frame in state.frames() {
+        let slots = frame.stack.iter().filter_map(Slot::spilled);
+        for reg in frame.regs.iter().chain(slots) {
+            if reg.kind == Kind::Scalar && reg.id.is_some() {
+                *seen.entry(reg.id.0).or_default() += 1;
+            }
+        }
+    }
+    if seen.values().any(|count| *count == 1) {
+        state.update_regs(
+            |reg| reg.is_scalar() && seen.get(&reg.id.0) == Some(&1),
+            Reg::unlink,
+        );
+    }
+}

@@ -1,0 +1,133 @@
+//! Stored states: a tree by origin, listed by instruction.
+//!
+//! A stored state counts the paths that come from it and are not walked to their end. At zero its continuation is known
+//! completely: what is live and what is precise will not change any more. States that cover nothing for long are
+//! dropped from their list (as in Linux), and freed once nothing refers to them.
+
+use crate::state::State;
+use skep_isa::InsnIdx;
+
+/// A stored state, as index.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct StoredIdx(u32);
+
+/// A stored state.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// `None` once dropped.
+    pub(crate) state: Option<State>,
+    parent: Option<StoredIdx>,
+    /// Paths from here that are not walked to their end.
+    pub(crate) open: u32,
+    pub(crate) misses: u32,
+    pub(crate) hits: u32,
+}
+
+/// All stored states of a walk.
+#[derive(Debug)]
+pub(crate) struct Visited {
+    stored: Vec<Stored>,
+    by_insn: Vec<Vec<StoredIdx>>,
+    listed: u32,
+    peak: u32,
+    longest: u32,
+}
+
+impl Visited {
+    pub(crate) fn new(insns: usize) -> Self {
+        Self {
+            stored: Vec::new(),
+            by_insn: vec![Vec::new(); insns],
+            listed: 0,
+            peak: 0,
+            longest: 0,
+        }
+    }
+
+    /// States stored in all.
+    pub(crate) fn total(&self) -> u32 {
+        u32::try_from(self.stored.len()).unwrap_or(u32::MAX)
+    }
+
+    /// States listed at one time at most.
+    pub(crate) fn peak(&self) -> u32 {
+        self.peak
+    }
+
+    /// The most states that one instruction had when another was compared.
+    pub(crate) fn longest(&self) -> u32 {
+        self.longest
+    }
+
+    /// States at an instruction, the latest last.
+    pub(crate) fn at(&self, at: InsnIdx) -> &[StoredIdx] {
+        &self.by_insn[at.index()]
+    }
+
+    pub(crate) fn get(&self, index: StoredIdx) -> &Stored {
+        &self.stored[index.index()]
+    }
+
+    pub(crate) fn get_mut(&mut self, index: StoredIdx) -> &mut Stored {
+        &mut self.stored[index.index()]
+    }
+
+    /// Notes how many states an instruction had.
+    pub(crate) fn note_length(&mut self, length: usize) {
+        self.longest = self.longest.max(u32::try_from(length).unwrap_or(u32::MAX));
+    }
+
+    /// Stores a state from which the current path goes on.
+    pub(crate) fn store(
+        &mut self,
+        at: InsnIdx,
+        state: State,
+        parent: Option<StoredIdx>,
+    ) -> StoredIdx {
+        let index = StoredIdx(self.total());
+        self.stored.push(Stored {
+            state: Some(state),
+            parent,
+            open: 1,
+            misses: 0,
+            hits: 0,
+        });
+        self.by_insn[at.index()].push(index);
+        self.listed += 1;
+        self.peak = self.peak.max(self.listed);
+        index
+    }
+
+    /// Drops a state from its list.
+    pub(crate) fn unlist(&mut self, at: InsnIdx, index: StoredIdx) {
+        self.by_insn[at.index()].retain(|other| *other != index);
+        self.listed -= 1;
+        self.stored[index.index()].state = None;
+    }
+
+    /// A path from `parent` is left for later.
+    pub(crate) fn branch_left(&mut self, parent: Option<StoredIdx>) {
+        if let Some(parent) = parent {
+            self.stored[parent.index()].open += 1;
+        }
+    }
+
+    /// A path from `parent` ended; so did its ancestors' that have no other.
+    pub(crate) fn path_ended(&mut self, parent: Option<StoredIdx>) {
+        let mut next = parent;
+        while let Some(index) = next {
+            let stored = &mut self.stored[index.index()];
+            stored.open -= 1;
+            if stored.open > 0 {
+                return;
+            }
+            next = stored.parent;
+        }
+    }
+}
+
+impl StoredIdx {
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}

@@ -1,0 +1,94 @@
+//! The control-flow graph: every instruction can be reached, and where the walk looks at stored states.
+
+use super::structure::{jump_offset, successors};
+use super::{Extent, target};
+use crate::reject::Reject;
+use skep_isa::{CallTarget, Imm64, Insn, InsnIdx};
+
+/// What the walk does when it arrives at an instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Point {
+    /// Compare with states stored here, and maybe store this one.
+    pub(crate) prune: bool,
+    /// Control can come from elsewhere than the slot before.
+    pub(crate) jump: bool,
+    /// Store a state on each visit.
+    pub(crate) force: bool,
+}
+
+/// Checks reachability from the main function through jumps, calls and function addresses, and finds the points.
+pub(crate) fn check(insns: &[Insn], subprogs: &[Extent]) -> Result<Vec<Point>, Reject> {
+    let mut reached = vec![false; insns.len()];
+    let mut points = vec![Point::default(); insns.len()];
+    let mut work = vec![InsnIdx(0)];
+    while let Some(at) = work.pop() {
+        if std::mem::replace(&mut reached[at.index()], true) {
+            continue;
+        }
+        for next in successors(insns, at).into_iter().flatten() {
+            if insns[next.index()] == Insn::Imm64High {
+                return Err(Reject::JumpIntoWide {
+                    at: InsnIdx(next.0 - 1),
+                });
+            }
+            work.push(next);
+        }
+        if let Insn::LoadImm64 { .. } = insns[at.index()] {
+            reached[at.index() + 1] = true;
+        }
+        if let Some(callee) = called(&insns[at.index()], at) {
+            if insns[callee.index()] == Insn::Imm64High {
+                return Err(Reject::JumpIntoWide {
+                    at: InsnIdx(callee.0 - 1),
+                });
+            }
+            work.push(callee);
+        }
+        mark(insns, at, &mut points);
+    }
+    debug_assert!(!subprogs.is_empty(), "the main function always is one");
+    match reached.iter().position(|reached| !reached) {
+        Some(at) => Err(Reject::UnreachableInsn {
+            at: InsnIdx(u32::try_from(at).unwrap_or(u32::MAX)),
+        }),
+        None => Ok(points),
+    }
+}
+
+/// The function that an instruction calls or takes the address of.
+pub(crate) fn called(insn: &Insn, at: InsnIdx) -> Option<InsnIdx> {
+    match *insn {
+        Insn::Call(CallTarget::Local(off))
+        | Insn::LoadImm64 {
+            imm: Imm64::Func(off),
+            ..
+        } => Some(target(at, off)),
+        _ => None,
+    }
+}
+
+/// Stored states pay at conditional jumps, at the targets of jumps, and where functions start. `may_goto` stores always,
+/// because its loops end by meeting a stored state.
+fn mark(insns: &[Insn], at: InsnIdx, points: &mut [Point]) {
+    let insn = &insns[at.index()];
+    if let Some(off) = jump_offset(insn) {
+        let target = &mut points[target(at, off).index()];
+        target.prune = true;
+        target.jump = true;
+        if !matches!(insn, Insn::Jump { .. }) {
+            points[at.index()].prune = true;
+        }
+    }
+    if matches!(insn, Insn::MayGoto { .. }) {
+        points[at.index()].force = true;
+    }
+    if let Insn::Call(CallTarget::Local(off)) = *insn {
+        points[at.index()].prune = true;
+        for point in [target(at, off), InsnIdx(at.0 + 1)] {
+            if let Some(point) = points.get_mut(point.index()) {
+                point.jump = true;
+            }
+        }
+        points[target(at, off).index()].prune = true;
+    }
+}

@@ -1,0 +1,156 @@
+//! Whether a state is covered by a stored one, so that its continuation needs no second walk.
+//!
+//! Covered means: every value that the stored state's continuation depends on allows at least what the current state
+//! allows. Registers and slots that are not live do not matter, nor do numbers that nobody marked precise.
+
+use super::ids::IdMap;
+use super::precision::Precision;
+use super::reg::{Kind, Reg};
+use super::stack::{Byte, Slot};
+use super::{Frame, Slots, State};
+use crate::domain::Scalar;
+
+/// How strictly states are compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Rule {
+    /// Covered, as far as precision and liveness say.
+    Covered,
+    /// Covered with every number respected: for loops whose continuation is not known yet.
+    CoveredPrecisely,
+    /// The same, for loops that cannot make progress.
+    Same,
+}
+
+/// What is live in one frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LiveFrame {
+    pub(crate) regs: u16,
+    pub(crate) slots: Slots,
+}
+
+/// One comparison.
+pub(crate) struct Comparison<'a> {
+    pub(crate) rule: Rule,
+    pub(crate) precision: &'a Precision,
+    pub(crate) ids: &'a mut IdMap,
+}
+
+impl Comparison<'_> {
+    /// Whether `old` covers `cur`. `live` says per frame what the continuation of `old` may read.
+    pub(crate) fn covers(&mut self, old: &State, cur: &State, live: &[LiveFrame]) -> bool {
+        self.ids.clear();
+        old.depth() == cur.depth()
+            && old
+                .frames()
+                .iter()
+                .zip(cur.frames())
+                .zip(live)
+                .all(|((old, cur), live)| self.frame(old, cur, *live))
+    }
+
+    fn frame(&mut self, old: &Frame, cur: &Frame, live: LiveFrame) -> bool {
+        if old.subprog != cur.subprog || old.call_site != cur.call_site {
+            return false;
+        }
+        let regs = old.regs.iter().zip(&cur.regs).enumerate();
+        for (number, (old, cur)) in regs {
+            if live.regs & (1 << number) != 0 && !self.reg(old, cur) {
+                return false;
+            }
+        }
+        (0..old.stack.len())
+            .filter(|index| live.slots & (1 << index) != 0)
+            .all(|index| self.slot(old.slot(index), cur.slot(index)))
+    }
+
+    fn reg(&mut self, old: &Reg, cur: &Reg) -> bool {
+        if self.rule == Rule::Same {
+            return old.kind == cur.kind && self.exact(old, cur);
+        }
+        match old.kind {
+            Kind::Uninit => true,
+            _ if old.kind != cur.kind => false,
+            Kind::Scalar => self.scalar(old, cur),
+            Kind::MapValue(_) | Kind::MapValueOrNull(_) => {
+                old.off == cur.off
+                    && cur.value.is_within(&old.value)
+                    && self.ids.matches(old.id, cur.id)
+            }
+            Kind::Packet | Kind::PacketMeta => self.packet(old, cur),
+            Kind::Ctx | Kind::Stack(_) | Kind::MapPtr(_) | Kind::PacketEnd | Kind::Func(_) => {
+                self.exact(old, cur)
+            }
+        }
+    }
+
+    fn exact(&mut self, old: &Reg, cur: &Reg) -> bool {
+        old.off == cur.off
+            && old.linked_add == cur.linked_add
+            && old.range == cur.range
+            && old.value == cur.value
+            && self.ids.matches(old.id, cur.id)
+    }
+
+    fn scalar(&mut self, old: &Reg, cur: &Reg) -> bool {
+        if self.rule == Rule::Covered && !self.precision.is_precise(old.node) {
+            return true;
+        }
+        // A link promises a distance between two registers, so the distances must be the same.
+        old.linked_add == cur.linked_add
+            && (!old.linked_add || old.off == cur.off)
+            && cur.value.is_within(&old.value)
+            && self.ids.scalars_match(old.id, cur.id)
+    }
+
+    fn packet(&mut self, old: &Reg, cur: &Reg) -> bool {
+        let range = match (old.range.bytes(), cur.range.bytes()) {
+            (Some(old), Some(cur)) => old <= cur,
+            _ => old.range == cur.range,
+        };
+        range
+            && old.off == cur.off
+            && cur.value.is_within(&old.value)
+            && self.ids.matches(old.id, cur.id)
+    }
+
+    fn slot(&mut self, old: &Slot, cur: &Slot) -> bool {
+        if self.rule == Rule::Same {
+            return self.same_slot(old, cur);
+        }
+        if let (Some(old), Some(cur)) = (whole_number(old), whole_number(cur)) {
+            return self.reg(&old, &cur);
+        }
+        let bytes = old.bytes.iter().zip(&cur.bytes);
+        let bytes_fit = bytes.clone().all(|(old, cur)| match old {
+            Byte::Invalid | Byte::Misc => true,
+            Byte::Zero | Byte::Spill => old == cur,
+        });
+        bytes_fit
+            && match (old.spilled(), cur.spilled()) {
+                (None, _) => true,
+                (Some(_), None) => false,
+                (Some(a), Some(b)) => old.spill_bytes() == cur.spill_bytes() && self.reg(a, b),
+            }
+    }
+
+    fn same_slot(&mut self, old: &Slot, cur: &Slot) -> bool {
+        old.bytes == cur.bytes
+            && match (old.spilled(), cur.spilled()) {
+                (None, None) => true,
+                (Some(old), Some(cur)) => self.reg(old, cur),
+                (Some(_), None) | (None, Some(_)) => false,
+            }
+    }
+}
+
+/// A slot as the number that an eight-byte load gives, if it gives one.
+fn whole_number(slot: &Slot) -> Option<Reg> {
+    if let Some(reg) = slot.whole_spill() {
+        return reg.is_scalar().then_some(*reg);
+    }
+    let anything = slot
+        .bytes
+        .iter()
+        .all(|byte| matches!(byte, Byte::Misc | Byte::Invalid));
+    anything.then(|| Reg::scalar(Scalar::UNKNOWN))
+}

@@ -1,0 +1,82 @@
+//! One function's registers and stack.
+
+use super::live::InstanceIdx;
+use super::reg::{Kind, Reg};
+use super::stack::{Byte, Slot};
+use crate::limits::STACK_SLOTS_MAX;
+use skep_isa::{InsnIdx, Reg as R};
+use std::rc::Rc;
+
+/// A function, as index into the program's functions.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) struct SubprogIdx(pub(crate) u16);
+
+impl SubprogIdx {
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// A frame. `stack[i]` is the slot of bytes `fp - 8 * (i + 1)` upwards; slots beyond the end were never touched.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(crate) regs: [Reg; R::COUNT],
+    pub(crate) stack: Rc<Vec<Slot>>,
+    pub(crate) subprog: SubprogIdx,
+    /// The call that entered it; meaningless in the outermost frame.
+    pub(crate) call_site: InsnIdx,
+    /// The function within its chain of calls.
+    pub(crate) instance: InstanceIdx,
+}
+
+/// Index of the slot and byte in it of the stack byte at `off` (-512 to -1).
+pub(crate) fn slot_of(off: i64) -> (usize, usize) {
+    let below = usize::try_from(-off - 1).unwrap_or(0);
+    (below / 8, 7 - below % 8)
+}
+
+impl Frame {
+    /// A frame at a function's entry: only the frame pointer is there.
+    pub(crate) fn new(
+        index: u8,
+        subprog: SubprogIdx,
+        call_site: InsnIdx,
+        instance: InstanceIdx,
+    ) -> Self {
+        let mut regs = [Reg::UNINIT; R::COUNT];
+        regs[R::R10.index()] = Reg::pointer(Kind::Stack(index));
+        Self {
+            regs,
+            stack: Rc::new(Vec::new()),
+            subprog,
+            call_site,
+            instance,
+        }
+    }
+
+    /// A slot; one that was never touched is invalid.
+    pub(crate) fn slot(&self, index: usize) -> &Slot {
+        self.stack.get(index).unwrap_or(&Slot::INVALID)
+    }
+
+    /// A slot to be changed. `index` is below 64, as every stack access was checked to be inside the frame.
+    pub(crate) fn slot_mut(&mut self, index: usize) -> &mut Slot {
+        debug_assert!(index < STACK_SLOTS_MAX, "stack accesses are checked before");
+        let stack = Rc::make_mut(&mut self.stack);
+        if stack.len() <= index {
+            stack.resize(index + 1, Slot::INVALID);
+        }
+        &mut stack[index]
+    }
+
+    /// What the byte at `off` is.
+    pub(crate) fn byte(&self, off: i64) -> Byte {
+        let (slot, byte) = slot_of(off);
+        self.slot(slot).bytes[byte]
+    }
+
+    /// Bytes of stack touched so far.
+    pub(crate) fn stack_bytes(&self) -> u32 {
+        u32::try_from(self.stack.len() * 8).unwrap_or(u32::MAX)
+    }
+}

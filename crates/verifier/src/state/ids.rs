@@ -1,0 +1,51 @@
+//! Equality of two states modulo renaming of ids.
+
+use super::reg::Id;
+
+/// A partial bijection between the ids of an old and a current state.
+#[derive(Debug, Default)]
+pub(crate) struct IdMap {
+    pairs: Vec<(u32, u32)>,
+    /// Ids handed out for scalars without one: counts down from the largest, where no real id is.
+    fresh: u32,
+}
+
+impl IdMap {
+    pub(crate) fn clear(&mut self) {
+        self.pairs.clear();
+        self.fresh = u32::MAX;
+    }
+
+    /// Whether `old` may be what `cur` is: always both or none, and the same pair wherever one of them occurs.
+    pub(crate) fn matches(&mut self, old: Id, cur: Id) -> bool {
+        if old.is_some() != cur.is_some() {
+            return false;
+        }
+        !old.is_some() || self.pair(old.0, cur.0)
+    }
+
+    /// As [`Self::matches`] for links of scalars: one without a link counts as linked with nothing else.
+    pub(crate) fn scalars_match(&mut self, old: Id, cur: Id) -> bool {
+        let old = if old.is_some() { old.0 } else { self.fresh() };
+        let cur = if cur.is_some() { cur.0 } else { self.fresh() };
+        self.pair(old, cur)
+    }
+
+    fn fresh(&mut self) -> u32 {
+        self.fresh -= 1;
+        self.fresh
+    }
+
+    fn pair(&mut self, old: u32, cur: u32) -> bool {
+        for &(a, b) in &self.pairs {
+            if a == old {
+                return b == cur;
+            }
+            if b == cur {
+                return false;
+            }
+        }
+        self.pairs.push((old, cur));
+        true
+    }
+}

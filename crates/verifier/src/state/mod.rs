@@ -1,0 +1,127 @@
+//! What the verifier knows at one point of one path: frames of registers and stack.
+//!
+//! A [`State`] is a stack of [`Frame`]s behind shared pointers: copying a state, which every undecided branch does, copies
+//! pointers, and the first write to a frame copies that frame. Invariants: there is a frame; a stack pointer names a
+//! frame of its state; scalars stay inside `domain`'s invariants. Nothing here knows instructions.
+
+pub(crate) mod equal;
+pub(crate) mod frame;
+pub(crate) mod ids;
+pub(crate) mod live;
+pub(crate) mod precision;
+pub(crate) mod reg;
+pub(crate) mod stack;
+
+pub(crate) use frame::{Frame, SubprogIdx};
+pub(crate) use precision::{Node, Precision};
+pub(crate) use reg::{Id, Kind, MapIdx, Range, Reg};
+pub(crate) use stack::{Byte, Slot};
+pub(crate) use live::{InstanceIdx, LiveStack, Slots};
+
+use skep_isa::{InsnIdx, Reg as R};
+use std::rc::Rc;
+
+/// All frames of a path, the current one last.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    frames: Vec<Rc<Frame>>,
+    /// How often `may_goto` was passed on this path: states of different iterations are compared differently.
+    pub(crate) may_goto_depth: u32,
+}
+
+impl State {
+    /// A state with one frame.
+    pub(crate) fn new(frame: Frame) -> Self {
+        Self {
+            frames: vec![Rc::new(frame)],
+            may_goto_depth: 0,
+        }
+    }
+
+    /// Number of frames, at least 1.
+    pub(crate) fn depth(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Index of the current frame.
+    pub(crate) fn top(&self) -> u8 {
+        u8::try_from(self.frames.len() - 1).expect("at most 8 frames are pushed")
+    }
+
+    /// All frames, outermost first.
+    pub(crate) fn frames(&self) -> &[Rc<Frame>] {
+        &self.frames
+    }
+
+    /// The current frame.
+    pub(crate) fn frame(&self) -> &Frame {
+        self.frames.last().expect("a state has a frame")
+    }
+
+    /// The current frame, to be changed.
+    pub(crate) fn frame_mut(&mut self) -> &mut Frame {
+        Rc::make_mut(self.frames.last_mut().expect("a state has a frame"))
+    }
+
+    /// A frame by index.
+    pub(crate) fn frame_at(&self, index: u8) -> &Frame {
+        &self.frames[usize::from(index)]
+    }
+
+    /// A frame by index, to be changed.
+    pub(crate) fn frame_at_mut(&mut self, index: u8) -> &mut Frame {
+        Rc::make_mut(&mut self.frames[usize::from(index)])
+    }
+
+    /// A register of the current frame.
+    pub(crate) fn reg(&self, reg: R) -> &Reg {
+        &self.frame().regs[reg.index()]
+    }
+
+    /// Overwrites a register of the current frame.
+    pub(crate) fn set(&mut self, reg: R, value: Reg) {
+        self.frame_mut().regs[reg.index()] = value;
+    }
+
+    /// Enters a function.
+    pub(crate) fn push(&mut self, frame: Frame) {
+        self.frames.push(Rc::new(frame));
+    }
+
+    /// Leaves the current function, giving its frame; `None` in the outermost.
+    pub(crate) fn pop(&mut self) -> Option<Rc<Frame>> {
+        if self.frames.len() > 1 {
+            self.frames.pop()
+        } else {
+            None
+        }
+    }
+
+    /// The calls that led here, outermost first: slot of each call instruction.
+    pub(crate) fn call_sites(&self) -> impl Iterator<Item = InsnIdx> + '_ {
+        self.frames[1..].iter().map(|frame| frame.call_site)
+    }
+
+    /// Changes every register and spilled register for which `wanted` holds, touching only frames that have one.
+    pub(crate) fn update_regs(&mut self, wanted: impl Fn(&Reg) -> bool, change: impl Fn(&mut Reg)) {
+        for frame in &mut self.frames {
+            let hit = frame.regs.iter().any(&wanted)
+                || frame.stack.iter().filter_map(Slot::spilled).any(&wanted);
+            if !hit {
+                continue;
+            }
+            let frame = Rc::make_mut(frame);
+            frame
+                .regs
+                .iter_mut()
+                .filter(|reg| wanted(reg))
+                .for_each(&change);
+            let slots = Rc::make_mut(&mut frame.stack);
+            slots
+                .iter_mut()
+                .filter_map(Slot::spilled_mut)
+                .filter(|reg| wanted(reg))
+                .for_each(&change);
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! What a register holds.
+
+use super::precision::Node;
+use crate::domain::Scalar;
+
+/// A map, as index into the program's used maps.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) struct MapIdx(pub(crate) u16);
+
+impl MapIdx {
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// Kinds of values.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Kind {
+    /// Never written on this path, or unusable after a call.
+    Uninit,
+    /// A number.
+    Scalar,
+    /// The program's context.
+    Ctx,
+    /// Stack of the frame with this index, relative to its frame pointer.
+    Stack(u8),
+    /// A map itself.
+    MapPtr(MapIdx),
+    /// Inside a value of a map.
+    MapValue(MapIdx),
+    /// Inside a value of a map, or null.
+    MapValueOrNull(MapIdx),
+    /// Packet, relative to its first byte.
+    Packet,
+    /// Packet, relative to its metadata.
+    PacketMeta,
+    /// One past the packet.
+    PacketEnd,
+    /// The address of a function.
+    Func(u16),
+}
+
+impl Kind {
+    /// The name in the log.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Uninit => "?",
+            Self::Scalar => "scalar",
+            Self::Ctx => "ctx",
+            Self::Stack(_) => "fp",
+            Self::MapPtr(_) => "map_ptr",
+            Self::MapValue(_) => "map_value",
+            Self::MapValueOrNull(_) => "map_value_or_null",
+            Self::Packet => "pkt",
+            Self::PacketMeta => "pkt_meta",
+            Self::PacketEnd => "pkt_end",
+            Self::Func(_) => "func",
+        }
+    }
+
+    /// Whether it is an address.
+    pub(crate) fn is_pointer(self) -> bool {
+        !matches!(self, Self::Uninit | Self::Scalar)
+    }
+
+    /// Whether it is an address into the packet whose range comparisons prove.
+    pub(crate) fn is_packet(self) -> bool {
+        matches!(self, Self::Packet | Self::PacketMeta)
+    }
+}
+
+/// Identity of a value that several registers may hold; 0 is none.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+pub(crate) struct Id(pub(crate) u32);
+
+impl Id {
+    pub(crate) const NONE: Self = Self(0);
+
+    pub(crate) fn is_some(self) -> bool {
+        self.0 != 0
+    }
+}
+
+/// What comparisons with the packet's end have shown of a packet pointer.
+///
+/// A number of bytes from the pointer without its fixed offset that exist; or that the pointer is at the end, or beyond
+/// it, which only decides later comparisons of the same pointer. Printed as Linux prints it: `-1` and `-2`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) struct Range(i32);
+
+impl Range {
+    pub(crate) const UNPROVEN: Self = Self(0);
+    pub(crate) const AT_END: Self = Self(-1);
+    pub(crate) const BEYOND_END: Self = Self(-2);
+
+    pub(crate) fn proven(bytes: u16) -> Self {
+        Self(bytes.into())
+    }
+
+    /// Bytes that exist; `None` for a pointer at or beyond the end.
+    pub(crate) fn bytes(self) -> Option<u32> {
+        u32::try_from(self.0).ok()
+    }
+
+    /// The number that the log shows.
+    pub(crate) fn number(self) -> i32 {
+        self.0
+    }
+}
+
+/// A register's value.
+///
+/// For a scalar, `value` is the number, `id` links copies, and `off` is what was added to the linked value if `linked_add`.
+/// For a pointer, `off` is the fixed part of its offset, `value` the variable part, and `id` names the unknown (the null
+/// check, or the variable part of a packet pointer).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Reg {
+    pub(crate) value: Scalar,
+    pub(crate) kind: Kind,
+    pub(crate) off: i32,
+    pub(crate) id: Id,
+    /// Packet pointers: what comparisons proved about the bytes from the pointer without its fixed offset.
+    pub(crate) range: Range,
+    /// Scalars: whether `off` was added since the link.
+    pub(crate) linked_add: bool,
+    /// Scalars: what decides whether pruning must respect the value.
+    pub(crate) node: Node,
+}
+
+impl Reg {
+    /// Nothing.
+    pub(crate) const UNINIT: Self = Self {
+        value: Scalar::UNKNOWN,
+        kind: Kind::Uninit,
+        off: 0,
+        id: Id::NONE,
+        range: Range::UNPROVEN,
+        linked_add: false,
+        node: Node::NONE,
+    };
+
+    /// A number.
+    pub(crate) fn scalar(value: Scalar) -> Self {
+        Self {
+            value,
+            kind: Kind::Scalar,
+            ..Self::UNINIT
+        }
+    }
+
+    /// A number of which nothing is known.
+    pub(crate) fn unknown() -> Self {
+        Self::scalar(Scalar::UNKNOWN)
+    }
+
+    /// A known number.
+    pub(crate) fn constant(value: u64) -> Self {
+        Self::scalar(Scalar::constant(value))
+    }
+
+    /// A pointer at offset 0.
+    pub(crate) fn pointer(kind: Kind) -> Self {
+        Self {
+            value: Scalar::constant(0),
+            kind,
+            ..Self::UNINIT
+        }
+    }
+
+    pub(crate) fn is_init(&self) -> bool {
+        self.kind != Kind::Uninit
+    }
+
+    pub(crate) fn is_scalar(&self) -> bool {
+        self.kind == Kind::Scalar
+    }
+
+    /// The number, if it is one and known.
+    pub(crate) fn as_const(&self) -> Option<u64> {
+        if self.is_scalar() {
+            self.value.as_const()
+        } else {
+            None
+        }
+    }
+
+    /// Whether it is the number 0.
+    pub(crate) fn is_null(&self) -> bool {
+        self.as_const() == Some(0)
+    }
+
+    /// Cuts a scalar from what it was linked with.
+    pub(crate) fn unlink(&mut self) {
+        if self.is_scalar() {
+            self.id = Id::NONE;
+            self.linked_add = false;
+            self.off = 0;
+        }
+    }
+
+    /// Whether the offset of a pointer is known.
+    pub(crate) fn has_fixed_offset(&self) -> bool {
+        self.value.is_const()
+    }
+}

@@ -1,0 +1,83 @@
+//! One eight-byte slot of a frame's stack.
+
+use super::reg::Reg;
+
+/// What a byte of the stack is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Byte {
+    /// Never written.
+    Invalid,
+    /// Part of a spilled register.
+    Spill,
+    /// Something.
+    Misc,
+    /// Zero.
+    Zero,
+}
+
+/// An eight-byte slot. A spilled register has its bytes at the top of the slot's numbering as the log prints it: bytes
+/// `8 - n ..` of `bytes` are `Spill` where byte 0 of a little-endian value is `bytes[0]`.
+///
+/// `bytes[i]` is the byte at the slot's lowest address plus `i`. A spill of `n` bytes covers the `n` lowest addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Slot {
+    pub(crate) bytes: [Byte; 8],
+    reg: Reg,
+}
+
+impl Slot {
+    /// Never written.
+    pub(crate) const INVALID: Self = Self {
+        bytes: [Byte::Invalid; 8],
+        reg: Reg::UNINIT,
+    };
+
+    /// A spilled register, or the low `bytes` of one.
+    pub(crate) fn spill(previous: &Self, reg: Reg, bytes: usize) -> Self {
+        let mut slot = Self {
+            bytes: previous.without_spill().bytes,
+            reg,
+        };
+        slot.bytes[..bytes].fill(Byte::Spill);
+        slot
+    }
+
+    /// The spilled register, if the slot's lowest byte belongs to one.
+    pub(crate) fn spilled(&self) -> Option<&Reg> {
+        (self.bytes[0] == Byte::Spill).then_some(&self.reg)
+    }
+
+    /// As [`Self::spilled`], to be changed.
+    pub(crate) fn spilled_mut(&mut self) -> Option<&mut Reg> {
+        (self.bytes[0] == Byte::Spill).then_some(&mut self.reg)
+    }
+
+    /// Number of bytes of the spilled register, 0 if there is none.
+    pub(crate) fn spill_bytes(&self) -> usize {
+        self.bytes.iter().filter(|b| **b == Byte::Spill).count()
+    }
+
+    /// The register, if all eight bytes belong to it.
+    pub(crate) fn whole_spill(&self) -> Option<&Reg> {
+        (self.bytes[0] == Byte::Spill && self.bytes[7] == Byte::Spill).then_some(&self.reg)
+    }
+
+    /// The same bytes with a spill turned into what is left of it when part of it is overwritten.
+    pub(crate) fn without_spill(&self) -> Self {
+        let mut slot = *self;
+        if self.spilled().is_some() {
+            for byte in &mut slot.bytes {
+                if *byte == Byte::Spill {
+                    *byte = Byte::Misc;
+                }
+            }
+            slot.reg = Reg::UNINIT;
+        }
+        slot
+    }
+
+    /// Whether it holds a spilled pointer.
+    pub(crate) fn holds_pointer(&self) -> bool {
+        self.spilled().is_some_and(|reg| reg.kind.is_pointer())
+    }
+}

@@ -1,0 +1,265 @@
+//! What a conditional jump says about registers, on both of its ways: ranges of numbers and of those linked with them,
+//! null checks, and how much of the packet there is.
+
+use super::jump::{Compare, flipped};
+use crate::domain::{self, Scalar};
+use crate::limits::PACKET_OFFSET_MAX;
+use crate::path::Path;
+use crate::state::{Id, Kind, MapIdx, Node, Range, Reg, Slot, State};
+use skep_isa::{AluOp, JmpOp, Operand, Reg as R, Width};
+
+/// What a way says about one scalar register.
+#[derive(Clone, Copy)]
+struct Learnt {
+    reg: R,
+    value: Scalar,
+    node: Node,
+}
+
+impl Path<'_> {
+    /// Refines the current state for the way where the comparison fails, and `taken` for the one where it holds.
+    pub(super) fn refine(&mut self, compare: &Compare, taken: &mut State) {
+        let (left, right) = (&compare.left, &compare.right);
+        if left.is_scalar() && right.is_scalar() {
+            self.refine_numbers(compare, taken);
+        } else if compare.width == Width::W32 {
+            // Half of an address says nothing.
+        } else if compare.src == Operand::Imm(0) && left.id.is_some() {
+            if let Kind::MapValueOrNull(map) = left.kind {
+                self.null_check(compare.op, left.id, map, taken);
+            }
+        } else if !left.is_scalar() && !right.is_scalar() {
+            self.refine_pointers(compare, taken);
+        }
+    }
+
+    fn refine_numbers(&mut self, compare: &Compare, taken: &mut State) {
+        if compare.right_reg() == Some(compare.dst) {
+            return;
+        }
+        let (left, right) = (&compare.left, &compare.right);
+        let branches = domain::refine(compare.op, compare.width, &left.value, &right.value);
+        let node = self.linked_node(compare);
+        let mut current = std::mem::replace(&mut self.state, taken.clone());
+        for (state, learnt) in [
+            (&mut current, branches.fallthrough),
+            (taken, branches.taken),
+        ] {
+            let Some((dst, src)) = learnt else {
+                continue;
+            };
+            let left = Learnt {
+                reg: compare.dst,
+                value: dst,
+                node,
+            };
+            learn(state, &left);
+            if let Some(reg) = compare.right_reg() {
+                let right = Learnt {
+                    reg,
+                    value: src,
+                    node,
+                };
+                learn(state, &right);
+            }
+        }
+        self.state = current;
+    }
+
+    /// The node of all that this comparison refines: the operands and what is linked with them.
+    fn linked_node(&mut self, compare: &Compare) -> Node {
+        let mut node = compare.left.node;
+        if compare.right_reg().is_some() {
+            node = self.precision.join(node, compare.right.node);
+        }
+        let ids = [compare.left.id, compare.right.id];
+        let mut others: Vec<Node> = Vec::new();
+        for frame in self.state.frames() {
+            let slots = frame.stack.iter().filter_map(Slot::spilled);
+            for reg in frame.regs.iter().chain(slots) {
+                let linked = reg.is_scalar() && reg.id.is_some() && ids.contains(&reg.id);
+                if linked && reg.node != node && !others.contains(&reg.node) {
+                    others.push(reg.node);
+                }
+            }
+        }
+        for other in others {
+            node = self.precision.join(node, other);
+        }
+        node
+    }
+
+    /// Every copy of a pointer that may be null is null on one way and not on the other.
+    fn null_check(&mut self, op: JmpOp, id: Id, map: MapIdx, taken: &mut State) {
+        match op {
+            JmpOp::Jeq => {
+                not_null(&mut self.state, id, map);
+                null(taken, id);
+            }
+            JmpOp::Jne => {
+                null(&mut self.state, id);
+                not_null(taken, id, map);
+            }
+            JmpOp::Jgt
+            | JmpOp::Jge
+            | JmpOp::Jset
+            | JmpOp::Jsgt
+            | JmpOp::Jsge
+            | JmpOp::Jlt
+            | JmpOp::Jle
+            | JmpOp::Jslt
+            | JmpOp::Jsle => {}
+        }
+    }
+
+    fn refine_pointers(&mut self, compare: &Compare, taken: &mut State) {
+        let (left, right) = (&compare.left, &compare.right);
+        match (left.kind, right.kind) {
+            (Kind::MapValueOrNull(map), other) | (other, Kind::MapValueOrNull(map)) => {
+                let never_null = !matches!(
+                    other,
+                    Kind::MapValueOrNull(_) | Kind::Packet | Kind::PacketMeta | Kind::PacketEnd
+                );
+                let id = if matches!(left.kind, Kind::MapValueOrNull(_)) {
+                    left.id
+                } else {
+                    right.id
+                };
+                match compare.op {
+                    JmpOp::Jeq if never_null => not_null(taken, id, map),
+                    JmpOp::Jne if never_null => not_null(&mut self.state, id, map),
+                    _ => {}
+                }
+            }
+            (Kind::Packet, Kind::PacketEnd) => {
+                self.packet_end(compare.op, compare.dst, left, taken);
+            }
+            (Kind::PacketMeta, Kind::Packet) if is_start(right) => {
+                self.packet_end(compare.op, compare.dst, left, taken);
+            }
+            (Kind::PacketEnd, Kind::Packet) => self.packet_end_right(compare, taken),
+            (Kind::Packet, Kind::PacketMeta) if is_start(left) => {
+                self.packet_end_right(compare, taken);
+            }
+            _ => {}
+        }
+    }
+
+    fn packet_end_right(&mut self, compare: &Compare, taken: &mut State) {
+        if let Some(reg) = compare.right_reg() {
+            self.packet_end(flipped(compare.op), reg, &compare.right, taken);
+        }
+    }
+
+    /// A packet pointer in `reg` was compared with the end: `pointer op end`.
+    fn packet_end(&mut self, op: JmpOp, reg: R, pointer: &Reg, taken: &mut State) {
+        let current = &mut self.state;
+        match op {
+            JmpOp::Jgt => {
+                prove(current, pointer, 0);
+                mark_end(taken, reg, Range::BEYOND_END);
+            }
+            JmpOp::Jge => {
+                prove(current, pointer, 1);
+                mark_end(taken, reg, Range::AT_END);
+            }
+            JmpOp::Jlt => {
+                prove(taken, pointer, 1);
+                mark_end(current, reg, Range::AT_END);
+            }
+            JmpOp::Jle => {
+                prove(taken, pointer, 0);
+                mark_end(current, reg, Range::BEYOND_END);
+            }
+            JmpOp::Jeq
+            | JmpOp::Jset
+            | JmpOp::Jne
+            | JmpOp::Jsgt
+            | JmpOp::Jsge
+            | JmpOp::Jslt
+            | JmpOp::Jsle => {}
+        }
+    }
+}
+
+/// Whether a packet pointer is the start of the packet.
+fn is_start(reg: &Reg) -> bool {
+    reg.off == 0 && !reg.id.is_some() && reg.value.as_const() == Some(0)
+}
+
+/// Sets what a way says about a register, and what follows for numbers linked with it.
+fn learn(state: &mut State, learnt: &Learnt) {
+    let mut known = *state.reg(learnt.reg);
+    known.value = learnt.value;
+    known.node = learnt.node;
+    state.set(learnt.reg, known);
+    if !known.id.is_some() {
+        return;
+    }
+    let delta = |reg: &Reg| {
+        let off = |reg: &Reg| if reg.linked_add { reg.off } else { 0 };
+        i64::from(off(reg)) - i64::from(off(&known))
+    };
+    state.update_regs(
+        |reg| reg.is_scalar() && reg.id == known.id,
+        |reg| {
+            reg.node = known.node;
+            reg.value = match delta(reg) {
+                0 => known.value,
+                delta => domain::alu(
+                    AluOp::Add,
+                    Width::W64,
+                    &known.value,
+                    &Scalar::constant(delta.cast_unsigned()),
+                ),
+            };
+        },
+    );
+}
+
+fn null(state: &mut State, id: Id) {
+    state.update_regs(
+        |reg| reg.id == id && matches!(reg.kind, Kind::MapValueOrNull(_)),
+        |reg| *reg = Reg::constant(0),
+    );
+}
+
+fn not_null(state: &mut State, id: Id, map: MapIdx) {
+    state.update_regs(
+        |reg| reg.id == id && matches!(reg.kind, Kind::MapValueOrNull(_)),
+        |reg| {
+            reg.kind = Kind::MapValue(map);
+            reg.id = Id::NONE;
+        },
+    );
+}
+
+/// All pointers with the same unknown part have at least the bytes up to `pointer`, and `more`.
+fn prove(state: &mut State, pointer: &Reg, more: u16) {
+    let off = i64::from(pointer.off);
+    if off < 0 || (off == 0 && more > 0) {
+        return;
+    }
+    let umax = i64::try_from(pointer.value.umax()).unwrap_or(i64::MAX);
+    if umax.saturating_add(off) > PACKET_OFFSET_MAX {
+        return;
+    }
+    let Ok(off) = u16::try_from(off) else {
+        return;
+    };
+    let range = Range::proven(off.saturating_add(more));
+    let (kind, id) = (pointer.kind, pointer.id);
+    state.update_regs(
+        |reg| reg.kind == kind && reg.id == id && reg.range < range,
+        |reg| reg.range = range,
+    );
+}
+
+/// The pointer itself, not its copies, is at the end or beyond.
+fn mark_end(state: &mut State, reg: R, range: Range) {
+    let mut pointer = *state.reg(reg);
+    if pointer.kind == Kind::Packet {
+        pointer.range = range;
+        state.set(reg, pointer);
+    }
+}
