@@ -11,7 +11,9 @@ use crate::app::{self, Session};
 use crate::options::{self, Request};
 use crate::output::Out;
 use fake::Fake;
-use skep_testkit::golden;
+use skep::{Machine, Peer};
+use skep_testkit::{golden, mask};
+use skep_uapi::Bpf;
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
@@ -39,7 +41,7 @@ impl Shared {
 }
 
 /// Carries out one command line and gives its part of a transcript.
-fn transcribe(bpf: &Arc<Fake>, command: &str) -> String {
+fn transcribe(bpf: &Arc<dyn Bpf>, command: &str) -> String {
     let words = command.split_whitespace().map(str::to_owned).collect();
     let (results, errors) = (Shared::default(), Shared::default());
     let sinks = |options: &app::Options| {
@@ -49,7 +51,7 @@ fn transcribe(bpf: &Arc<Fake>, command: &str) -> String {
         Ok(line) => {
             assert_eq!(line.request, Request::Run, "transcripts hold commands");
             let out = sinks(&line.options);
-            let mut session = Session::on(Arc::<Fake>::clone(bpf), line.options, out);
+            let mut session = Session::on(Arc::clone(bpf), line.options, out);
             let code = app::run(&mut session, line.words).unwrap();
             session.out.finish().unwrap();
             code
@@ -69,10 +71,31 @@ fn transcribe(bpf: &Arc<Fake>, command: &str) -> String {
     text
 }
 
+/// The whole way on skep's own machine: load, list, dump, run, read.
+#[test]
+fn machine() {
+    let path = "tests/transcripts/machine.txt";
+    let bpf: Arc<dyn Bpf> = Arc::new(Machine::new().connect(Peer::this_process()));
+    let text = std::fs::read_to_string(path).unwrap();
+    let commands = text.lines().filter_map(|line| line.strip_prefix("$ "));
+    let actual: String = commands.map(|command| transcribe(&bpf, command)).collect();
+    golden(path, &masked(&actual));
+}
+
+/// Without addresses, times and who we are.
+fn masked(text: &str) -> String {
+    let digit = |c: char| c.is_ascii_digit();
+    let mut text = mask::addresses(&mask::load_times(&mask::call_numbers(text)));
+    for prefix in ["duration: ", "duration (average): ", "\"duration\":", "\"duration_ps\":", "uid ", "\"uid\":", "\"uid\": ", "movabsq\t$"] {
+        text = mask::after(&text, prefix, digit, "N");
+    }
+    mask::after(&text, "callq\t0x", |c| c.is_ascii_hexdigit(), "N")
+}
+
 /// Repeats the commands of a transcript in order on a fresh fake.
 fn transcript(name: &str) {
     let path = format!("tests/transcripts/{name}.txt");
-    let bpf = Arc::new(Fake::new());
+    let bpf: Arc<dyn Bpf> = Arc::new(Fake::new());
     let text = std::fs::read_to_string(&path).unwrap();
     let commands = text.lines().filter_map(|line| line.strip_prefix("$ "));
     let actual: String = commands.map(|command| transcribe(&bpf, command)).collect();
