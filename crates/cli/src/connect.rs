@@ -11,6 +11,7 @@ use skep_daemon::{Launch, connect_or_start};
 use skep_linux::LinuxBpf;
 use skep_uapi::Bpf;
 use skep_wire::{Client, Endpoint};
+use std::io;
 use std::sync::Arc;
 
 /// A connection that a session keeps.
@@ -99,4 +100,16 @@ fn launch() -> Outcome<Launch> {
         program,
         args: ["daemon", "run", "detached"].map(Into::into).into(),
     })
+}
+
+/// Makes the folder that pins will be put into. Linux's pins are files in real folders; those of skep's machine are
+/// names, which need none.
+pub(crate) fn make_pin_folder(target: Target, path: &str) -> io::Result<()> {
+    match target {
+        Target::Daemon => Ok(()),
+        Target::Kernel => match std::fs::create_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            other => other,
+        },
+    }
 }

@@ -31,9 +31,18 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
     }
     let mut first = true;
     while !stopped(signals.as_ref())? {
-        let lines = calls::trace_read(&*bpf, LINES_MAX, WAIT_MS)
-            .map_err(|errno| Failure::message(format!("failed to read the trace pipe: {errno}")))?;
+        let read = calls::trace_read(&*bpf, LINES_MAX, WAIT_MS);
         let out = session.out.results();
+        let lines = match read {
+            Ok(lines) => lines,
+            Err(errno) => {
+                if json {
+                    // The array is closed; the error goes to standard error.
+                    writeln!(out, "]")?;
+                }
+                return Err(Failure::message(format!("failed to read the trace pipe: {errno}")));
+            }
+        };
         for line in lines {
             if json {
                 let separator = if std::mem::take(&mut first) { "" } else { "," };
