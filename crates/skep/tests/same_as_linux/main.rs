@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod battery;
 mod maps;
 mod objects;
 mod progs;
@@ -16,7 +17,7 @@ mod transcript;
 use skep::{Machine, Peer};
 use skep_linux::LinuxBpf;
 use skep_testkit::oracle::BpfFs;
-use skep_testkit::{Harness, Need, golden};
+use skep_testkit::{Harness, Need, TempDir, golden};
 use transcript::{Transcript, World};
 
 type Case = fn(&World<'_>, &mut Transcript);
@@ -41,6 +42,9 @@ const CASES: &[(&str, Case)] = &[
     ("adjust", runs::adjust),
     ("helpers", runs::helpers),
     ("formats", runs::formats),
+    ("battery_snprintf", battery::snprintf),
+    ("battery_tables", battery::tables),
+    ("battery_trace", battery::trace),
 ];
 
 fn main() {
@@ -59,19 +63,35 @@ fn main() {
             );
         });
         harness = harness.case(format!("linux/{name}"), &[Need::Oracle], move || {
-            let bpffs = BpfFs::mount();
-            let pins = bpffs.display().to_string();
-            check(
-                name,
-                case,
-                &World {
-                    bpf: &LinuxBpf::new(),
-                    pins: &pins,
-                },
-            );
+            in_private_mounts(move || {
+                let bpffs = BpfFs::mount();
+                let pins = bpffs.display().to_string();
+                check(
+                    name,
+                    case,
+                    &World {
+                        bpf: &LinuxBpf::new(),
+                        pins: &pins,
+                    },
+                );
+            });
         });
     }
     harness.run();
+}
+
+/// Runs a test in a thread that sees mounts of its own, the trace pipe's file system among them.
+fn in_private_mounts(test: impl FnOnce() + Send + 'static) {
+    let folder = TempDir::new("tracefs");
+    let thread = std::thread::spawn(move || {
+        skep_sys::private_mount_namespace().unwrap();
+        skep_sys::mount_pseudo(skep_sys::TRACE_FS, folder.path()).unwrap();
+        test();
+        skep_sys::unmount(folder.path()).unwrap();
+    });
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
 }
 
 fn check(name: &str, case: Case, world: &World<'_>) {
