@@ -423,7 +423,10 @@ impl Asm {
             Index::Post => 0x0080_0000,
             Index::Pre => 0x0180_0000,
         };
-        debug_assert!((-512..512).contains(&off) && off % 8 == 0, "frames are small");
+        debug_assert!(
+            (-512..512).contains(&off) && off % 8 == 0,
+            "frames are small"
+        );
         let field = ((off / 8).cast_unsigned() & 0x7f) << 15;
         self.word(op.0 | form | field | t2.a() | base.n() | t.d());
     }

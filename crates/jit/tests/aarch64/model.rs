@@ -1,4 +1,4 @@
-//! What a program must do, by the meanings that `isa` gives its operations; the harness's helpers 1 and 2 included.
+//! What a program must do, by the meanings that `isa` gives its operations; the harness's helpers 1, 2 and 28 included.
 //!
 //! Memory is that of the run and the stacks of the functions. Addresses of the stack differ from the machine's, so
 //! programs must not let them show.
@@ -100,7 +100,12 @@ impl Machine<'_> {
         let here = InsnIdx(u32::try_from(at).unwrap());
         let taken = || jump_target(here, &insn).map(|target| usize::try_from(target).unwrap());
         match insn {
-            Insn::Alu { op, width, dst, src } => {
+            Insn::Alu {
+                op,
+                width,
+                dst,
+                src,
+            } => {
                 let src = self.operand(src);
                 let dst = self.reg(dst);
                 *dst = op.eval(width, *dst, src);
@@ -112,7 +117,12 @@ impl Machine<'_> {
             Insn::Mov { width, dst, src } => {
                 *self.reg(dst) = eval_mov(width, self.operand(src));
             }
-            Insn::MovSx { width, dst, src, from } => {
+            Insn::MovSx {
+                width,
+                dst,
+                src,
+                from,
+            } => {
                 *self.reg(dst) = eval_movsx(width, from, *self.reg(src));
             }
             Insn::Swap { kind, dst, size } => {
@@ -121,18 +131,45 @@ impl Machine<'_> {
             }
             Insn::LoadImm64 { dst, imm } => *self.reg(dst) = wide(imm),
             Insn::Imm64High => {}
-            Insn::Load { size, signed, dst, base, off } => {
+            Insn::Load {
+                size,
+                signed,
+                dst,
+                base,
+                off,
+            } => {
                 let address = self.address(base, off);
                 let value = self.load(address, size);
-                *self.reg(dst) = if signed { size.sign_extend(value) } else { value };
+                *self.reg(dst) = if signed {
+                    size.sign_extend(value)
+                } else {
+                    value
+                };
             }
-            Insn::Store { size, base, off, src } => {
+            Insn::Store {
+                size,
+                base,
+                off,
+                src,
+            } => {
                 let (address, value) = (self.address(base, off), self.operand(src));
                 self.store(address, size, value);
             }
-            Insn::Atomic { op, size, dst, src, off } => self.atomic(op, size, (dst, src), off),
+            Insn::Atomic {
+                op,
+                size,
+                dst,
+                src,
+                off,
+            } => self.atomic(op, size, (dst, src), off),
             Insn::Jump { .. } => return taken(),
-            Insn::JumpIf { op, width, dst, src, .. } => {
+            Insn::JumpIf {
+                op,
+                width,
+                dst,
+                src,
+                ..
+            } => {
                 let (dst, src) = (*self.reg(dst), self.operand(src));
                 if op.eval(width, dst, src) {
                     return taken();
@@ -191,10 +228,12 @@ impl Machine<'_> {
             return;
         }
         self.regs[0] = match id {
-            1 => [1, 3, 5, 7, 11]
+            1 | 28 => [1, 3, 5, 7, 11]
                 .into_iter()
                 .zip(&self.regs[1..])
-                .fold(0, |sum, (factor, reg)| reg.wrapping_mul(factor).wrapping_add(sum)),
+                .fold(0, |sum, (factor, reg)| {
+                    reg.wrapping_mul(factor).wrapping_add(sum)
+                }),
             2 => ENV_MARK,
             _ => panic!("no helper {id} in the model"),
         };
