@@ -210,17 +210,13 @@ pub(crate) fn modelled() -> Vec<Sweep> {
 
 /// Branches over `filler`, from before and from behind it.
 fn far_branch(op: JmpOp, src: Operand, filler: &[Insn]) -> Xlated {
-    let branch = |slots: usize, back: bool| {
-        let off = i16::try_from(slots).unwrap();
-        let off = if back { -off } else { off };
-        let (width, dst) = (Width::W64, Reg::R2);
-        Insn::JumpIf {
-            op,
-            width,
-            dst,
-            src,
-            off,
-        }
+    let slots = i16::try_from(filler.len()).unwrap();
+    let branch = |off: i16| Insn::JumpIf {
+        op,
+        width: Width::W64,
+        dst: Reg::R2,
+        src,
+        off,
     };
     let body =
         assemble("r2 = *(u8 *)(r1 + 0)\nr3 = 2\nr0 = 0\ngoto +1\nexit\nr0 += 1000\nexit").unwrap();
@@ -228,10 +224,10 @@ fn far_branch(op: JmpOp, src: Operand, filler: &[Insn]) -> Xlated {
     let exit = body.insns()[4];
     // The landing of the branch back: an exit.
     insns.push(exit);
-    insns.push(branch(filler.len(), false));
+    insns.push(branch(slots));
     insns.extend(filler);
     insns.push(body.insns()[5]);
-    insns.push(branch(filler.len() + 4, true));
+    insns.push(branch(-(slots + 4)));
     insns.push(exit);
     Xlated::assume_verified_for_tests(&Program::new(insns).unwrap())
 }
@@ -239,7 +235,9 @@ fn far_branch(op: JmpOp, src: Operand, filler: &[Insn]) -> Xlated {
 /// Callbacks and tail calls.
 pub(crate) fn expected() {
     for calls in [CallModel::Near, CallModel::Far] {
-        call_back(calls);
+        call_back(calls, "");
+        // More than 1 MiB away.
+        call_back(calls, &"call 12\n".repeat(16000));
         tail_calls(calls);
     }
 }
@@ -265,9 +263,10 @@ call 2
 r0 += r6
 exit";
 
-fn call_back(calls: CallModel) {
+/// The callback with code between the functions.
+fn call_back(calls: CallModel, between: &str) {
     let mut batch = Batch::default();
-    let program = xlated(CALL_BACK);
+    let program = xlated(&CALL_BACK.replace("body: ", &format!("{between}body: ")));
     let run = |thunk: u64| {
         let mut memory = vec![0; 80];
         memory[32..40].copy_from_slice(&thunk.to_le_bytes());
