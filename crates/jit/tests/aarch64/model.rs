@@ -100,68 +100,6 @@ impl Machine<'_> {
         let here = InsnIdx(u32::try_from(at).unwrap());
         let taken = || jump_target(here, &insn).map(|target| usize::try_from(target).unwrap());
         match insn {
-            Insn::Alu {
-                op,
-                width,
-                dst,
-                src,
-            } => {
-                let src = self.operand(src);
-                let dst = self.reg(dst);
-                *dst = op.eval(width, *dst, src);
-            }
-            Insn::Neg { width, dst } => {
-                let dst = self.reg(dst);
-                *dst = eval_neg(width, *dst);
-            }
-            Insn::Mov { width, dst, src } => {
-                *self.reg(dst) = eval_mov(width, self.operand(src));
-            }
-            Insn::MovSx {
-                width,
-                dst,
-                src,
-                from,
-            } => {
-                *self.reg(dst) = eval_movsx(width, from, *self.reg(src));
-            }
-            Insn::Swap { kind, dst, size } => {
-                let dst = self.reg(dst);
-                *dst = kind.eval(size, *dst);
-            }
-            Insn::LoadImm64 { dst, imm } => *self.reg(dst) = wide(imm),
-            Insn::Imm64High => {}
-            Insn::Load {
-                size,
-                signed,
-                dst,
-                base,
-                off,
-            } => {
-                let address = self.address(base, off);
-                let value = self.load(address, size);
-                *self.reg(dst) = if signed {
-                    size.sign_extend(value)
-                } else {
-                    value
-                };
-            }
-            Insn::Store {
-                size,
-                base,
-                off,
-                src,
-            } => {
-                let (address, value) = (self.address(base, off), self.operand(src));
-                self.store(address, size, value);
-            }
-            Insn::Atomic {
-                op,
-                size,
-                dst,
-                src,
-                off,
-            } => self.atomic(op, size, (dst, src), off),
             Insn::Jump { .. } => return taken(),
             Insn::JumpIf {
                 op,
@@ -193,9 +131,83 @@ impl Machine<'_> {
                 self.regs[6..].copy_from_slice(&saved);
                 return Some(back);
             }
-            other => panic!("not in the model: {other:?}"),
+            other => self.arithmetic(other),
         }
         Some(at + 1)
+    }
+
+    fn arithmetic(&mut self, insn: Insn) {
+        match insn {
+            Insn::Alu {
+                op,
+                width,
+                dst,
+                src,
+            } => {
+                let src = self.operand(src);
+                let dst = self.reg(dst);
+                *dst = op.eval(width, *dst, src);
+            }
+            Insn::Neg { width, dst } => {
+                let dst = self.reg(dst);
+                *dst = eval_neg(width, *dst);
+            }
+            Insn::Mov { width, dst, src } => {
+                *self.reg(dst) = eval_mov(width, self.operand(src));
+            }
+            Insn::MovSx {
+                width,
+                dst,
+                src,
+                from,
+            } => {
+                *self.reg(dst) = eval_movsx(width, from, *self.reg(src));
+            }
+            Insn::Swap { kind, dst, size } => {
+                let dst = self.reg(dst);
+                *dst = kind.eval(size, *dst);
+            }
+            Insn::LoadImm64 { dst, imm } => *self.reg(dst) = wide(imm),
+            Insn::Imm64High => {}
+            other => self.access(other),
+        }
+    }
+
+    fn access(&mut self, insn: Insn) {
+        match insn {
+            Insn::Load {
+                size,
+                signed,
+                dst,
+                base,
+                off,
+            } => {
+                let address = self.address(base, off);
+                let value = self.load(address, size);
+                *self.reg(dst) = if signed {
+                    size.sign_extend(value)
+                } else {
+                    value
+                };
+            }
+            Insn::Store {
+                size,
+                base,
+                off,
+                src,
+            } => {
+                let (address, value) = (self.address(base, off), self.operand(src));
+                self.store(address, size, value);
+            }
+            Insn::Atomic {
+                op,
+                size,
+                dst,
+                src,
+                off,
+            } => self.atomic(op, size, (dst, src), off),
+            other => panic!("not in the model: {other:?}"),
+        }
     }
 
     fn atomic(&mut self, op: AtomicOp, size: Size, (dst, src): (Reg, Reg), off: i16) {
