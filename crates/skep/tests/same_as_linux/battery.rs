@@ -3,7 +3,7 @@
 use crate::transcript::{Transcript, World, hex};
 use skep_loader::{Loaded, Options, load};
 use skep_object::ObjectName;
-use skep_uapi::{Command, Engine, Handle, TestRun, Value};
+use skep_uapi::{Command, Handle, TestRun, Value};
 
 fn open(world: &World<'_>) -> Loaded {
     let bytes = std::fs::read("tests/same_as_linux/data/battery.bpf.o").unwrap();
@@ -28,7 +28,7 @@ fn run(world: &World<'_>, loaded: &Loaded, name: &str) -> u32 {
         repeat: 1,
         flags: 0,
         cpu: 0,
-        engine: Engine::Auto,
+        engine: world.engine,
     };
     match world.call(Command::TestRun(Box::new(run))).unwrap() {
         Value::TestRun(result) => result.retval,

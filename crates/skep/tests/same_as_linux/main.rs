@@ -14,13 +14,20 @@ mod progs;
 mod runs;
 mod transcript;
 
-use skep::{Machine, Peer};
+use skep::{Engine, Machine, Peer};
 use skep_linux::LinuxBpf;
 use skep_testkit::oracle::BpfFs;
 use skep_testkit::{Harness, Need, TempDir, golden};
 use transcript::{Transcript, World};
 
 type Case = fn(&World<'_>, &mut Transcript);
+
+/// skep's engines; each runs every case.
+const ENGINES: [(&str, Engine); 3] = [
+    ("jit", Engine::Jit),
+    ("interp", Engine::Interp),
+    ("checked", Engine::Checked),
+];
 
 /// Every case; the name is the transcript's.
 const CASES: &[(&str, Case)] = &[
@@ -50,18 +57,21 @@ const CASES: &[(&str, Case)] = &[
 fn main() {
     let mut harness = Harness::from_args();
     for &(name, case) in CASES {
-        harness = harness.case(format!("machine/{name}"), &[], move || {
-            let machine = Machine::new();
-            let bpf = machine.connect(Peer::this_process());
-            check(
-                name,
-                case,
-                &World {
-                    bpf: &bpf,
-                    pins: "/sys/fs/bpf",
-                },
-            );
-        });
+        for (label, engine) in ENGINES {
+            harness = harness.case(format!("{label}/{name}"), &[], move || {
+                let machine = Machine::new();
+                let bpf = machine.connect(Peer::this_process());
+                check(
+                    name,
+                    case,
+                    &World {
+                        bpf: &bpf,
+                        pins: "/sys/fs/bpf",
+                        engine,
+                    },
+                );
+            });
+        }
         harness = harness.case(format!("linux/{name}"), &[Need::Oracle], move || {
             in_private_mounts(move || {
                 let bpffs = BpfFs::mount();
@@ -72,6 +82,7 @@ fn main() {
                     &World {
                         bpf: &LinuxBpf::new(),
                         pins: &pins,
+                        engine: Engine::Auto,
                     },
                 );
             });
