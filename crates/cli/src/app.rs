@@ -51,13 +51,23 @@ pub(crate) struct Session {
 impl Session {
     /// A session that has not connected yet.
     pub(crate) fn new(options: Options, out: Out) -> Self {
-        Self { options, out, batch_depth: 0, bpf: None }
+        Self {
+            options,
+            out,
+            batch_depth: 0,
+            bpf: None,
+        }
     }
 
     /// A session on a given implementation.
     #[cfg(test)]
     pub(crate) fn on(bpf: Arc<dyn Bpf>, options: Options, out: Out) -> Self {
-        Self { options, out, batch_depth: 0, bpf: Some(bpf) }
+        Self {
+            options,
+            out,
+            batch_depth: 0,
+            bpf: Some(bpf),
+        }
     }
 
     /// The implementation that commands go to.
@@ -94,7 +104,11 @@ fn show(shown: Outcome, code: u8) -> Result<u8, io::Error> {
 fn dispatch(session: &mut Session, words: Vec<String>) -> Outcome {
     let mut args = Args::new(words);
     let Some(object) = table::object(&mut args) else {
-        let outcome = if args.is_empty() { Ok(()) } else { Err(Failure::Usage) };
+        let outcome = if args.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::Usage)
+        };
         table::main_help(session)?;
         return outcome;
     };
@@ -110,7 +124,11 @@ fn dispatch(session: &mut Session, words: Vec<String>) -> Outcome {
     }
 }
 
-fn usage_on_failure(session: &mut Session, object: &Object, run: impl FnOnce(&mut Session) -> Outcome) -> Outcome {
+fn usage_on_failure(
+    session: &mut Session,
+    object: &Object,
+    run: impl FnOnce(&mut Session) -> Outcome,
+) -> Outcome {
     let outcome = run(session);
     if let Err(Failure::Usage) = outcome {
         table::object_help(session, object)?;
@@ -120,5 +138,9 @@ fn usage_on_failure(session: &mut Session, object: &Object, run: impl FnOnce(&mu
 
 /// The exit code of a process whose output failed: quiet if the reader is gone.
 pub(crate) fn output_failed(error: &io::Error) -> u8 {
-    if error.kind() == io::ErrorKind::BrokenPipe { EXIT_PIPE } else { EXIT_ERROR }
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        EXIT_PIPE
+    } else {
+        EXIT_ERROR
+    }
 }

@@ -14,10 +14,11 @@ pub(crate) fn open(target: Target) -> Outcome<Box<dyn Bpf>> {
     }
 }
 
-
 /// The client of the user's daemon, which is started if none runs.
 fn daemon_client() -> Outcome<Box<dyn Bpf>> {
-    Err(Failure::message("the daemon is not available in this build; use --kernel"))
+    Err(Failure::message(
+        "the daemon is not available in this build; use --kernel",
+    ))
 }
 
 /// Makes the folder that pins will be put into. Linux's pins are files in real folders; those of skep's machine are

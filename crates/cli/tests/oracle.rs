@@ -19,7 +19,9 @@ fn main() {
     let needs = [Need::Oracle, Need::Bpftool, Need::Clang];
     let mut harness = Harness::from_args();
     for name in ["prog", "map", "btf", "tool"] {
-        harness = harness.case(format!("like_bpftool::{name}"), &needs, move || like_bpftool(name));
+        harness = harness.case(format!("like_bpftool::{name}"), &needs, move || {
+            like_bpftool(name)
+        });
     }
     harness
         .case("loads_like_bpftool", &needs, loads_like_bpftool)
@@ -45,14 +47,27 @@ impl Said {
             results = mask::after(&results, prefix, digit, "N");
         }
         let errors = text(&output.stderr);
-        let errors = if errors.contains("Usage:") { "usage".to_owned() } else { errors };
-        Self { code: output.status.code(), results, errors }
+        let errors = if errors.contains("Usage:") {
+            "usage".to_owned()
+        } else {
+            errors
+        };
+        Self {
+            code: output.status.code(),
+            results,
+            errors,
+        }
     }
 }
 
 fn run(program: &Path, before: &[&str], words: &[String]) -> Output {
     let mut command = Command::new(program);
-    command.args(before).args(words).stdin(Stdio::null()).output().unwrap()
+    command
+        .args(before)
+        .args(words)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
 }
 
 struct World {
@@ -63,19 +78,37 @@ struct World {
 impl World {
     /// Objects loaded by bpftool.
     fn new() -> Self {
-        let world = Self { pins: BpfFs::mount(), dir: TempDir::new("cli-oracle") };
+        let world = Self {
+            pins: BpfFs::mount(),
+            dir: TempDir::new("cli-oracle"),
+        };
         world.dir.write("many.bpf.o", compile_c(MANY));
         world.dir.write("pkt", [0; 70]);
-        let loaded = run(&bpftool_path(), &[], &world.words("prog loadall {D}/many.bpf.o {P} pinmaps {M}"));
-        assert!(loaded.status.success(), "{}", String::from_utf8_lossy(&loaded.stderr));
+        let loaded = run(
+            &bpftool_path(),
+            &[],
+            &world.words("prog loadall {D}/many.bpf.o {P} pinmaps {M}"),
+        );
+        assert!(
+            loaded.status.success(),
+            "{}",
+            String::from_utf8_lossy(&loaded.stderr)
+        );
         world
     }
 
     fn words(&self, line: &str) -> Vec<String> {
         let pins = self.pins.display().to_string();
-        let places =
-            [("{P}", format!("{pins}/progs")), ("{M}", format!("{pins}/maps")), ("{D}", self.dir.display().to_string())];
-        let place = |word: &str| places.iter().fold(word.to_owned(), |word, (name, path)| word.replace(name, path));
+        let places = [
+            ("{P}", format!("{pins}/progs")),
+            ("{M}", format!("{pins}/maps")),
+            ("{D}", self.dir.display().to_string()),
+        ];
+        let place = |word: &str| {
+            places.iter().fold(word.to_owned(), |word, (name, path)| {
+                word.replace(name, path)
+            })
+        };
         line.split_whitespace().map(place).collect()
     }
 
@@ -95,7 +128,9 @@ fn like_bpftool(name: &str) {
     for line in commands.lines().filter(|line| !line.is_empty()) {
         let (theirs, ours) = world.both(line);
         if theirs != ours {
-            different.push_str(&format!("$ {line}\nbpftool: {theirs:#?}\nskep: {ours:#?}\n"));
+            different.push_str(&format!(
+                "$ {line}\nbpftool: {theirs:#?}\nskep: {ours:#?}\n"
+            ));
         }
     }
     assert!(different.is_empty(), "{different}");
@@ -115,13 +150,19 @@ fn loads_like_bpftool() {
     };
     for program in ["first", "second"] {
         for command in ["prog show pinned", "prog dump xlated pinned"] {
-            let (theirs, ours) = (format!("{command} {{P}}/{program}"), format!("{command} {{P}}2/{program}"));
+            let (theirs, ours) = (
+                format!("{command} {{P}}/{program}"),
+                format!("{command} {{P}}2/{program}"),
+            );
             assert_eq!(shown(&theirs), shown(&ours), "{command} {program}");
         }
     }
     for entry in std::fs::read_dir(&world.words("{M}")[0]).unwrap() {
         let map = entry.unwrap().file_name().into_string().unwrap();
-        let (theirs, ours) = (format!("map show pinned {{M}}/{map}"), format!("map show pinned {{M}}2/{map}"));
+        let (theirs, ours) = (
+            format!("map show pinned {{M}}/{map}"),
+            format!("map show pinned {{M}}2/{map}"),
+        );
         assert_eq!(shown(&theirs), shown(&ours), "{map}");
     }
 }
@@ -143,11 +184,18 @@ fn like_llvm(debug: Debug) {
                 let object = dir.join(format!("{name}{cpu}{level}.o"));
                 let mut clang = Command::new(CLANG);
                 clang.args(["-g", level, "--target=bpf", "-w", &format!("-mcpu={cpu}")]);
-                clang.arg("-I/usr/include/x86_64-linux-gnu").arg("-c").arg(&path).arg("-o").arg(&object);
+                clang
+                    .arg("-I/usr/include/x86_64-linux-gnu")
+                    .arg("-c")
+                    .arg(&path)
+                    .arg("-o")
+                    .arg(&object);
                 assert!(clang.status().unwrap().success());
                 if debug == Debug::Btf {
                     let mut strip = Command::new("llvm-objcopy-19");
-                    strip.args(["--remove-section=.debug*", "--remove-section=.rel.debug*"]).arg(&object);
+                    strip
+                        .args(["--remove-section=.debug*", "--remove-section=.rel.debug*"])
+                        .arg(&object);
                     assert!(strip.status().unwrap().success());
                 }
                 different.push_str(&differences(&object, debug));
@@ -164,7 +212,11 @@ fn differences(object: &Path, debug: Debug) -> String {
         words.push(object.display().to_string());
         let theirs = run(Path::new("llvm-objdump-19"), &[], &words);
         let with_dwarf = debug == Debug::Dwarf && options.contains(&"-S");
-        let before: &[&str] = if with_dwarf { &["objdump", "--dwarf"] } else { &["objdump"] };
+        let before: &[&str] = if with_dwarf {
+            &["objdump", "--dwarf"]
+        } else {
+            &["objdump"]
+        };
         let ours = run(Path::new(SKEP), before, &words);
         if (&theirs.stdout, &theirs.stderr) != (&ours.stdout, &ours.stderr) {
             different.push_str(&format!("{} {options:?} differs\n", object.display()));
