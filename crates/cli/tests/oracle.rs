@@ -1,7 +1,7 @@
 //! `skep --kernel` beside bpftool on the same objects, and `skep objdump` beside `llvm-objdump`, byte for byte.
 //!
 //! `tests/oracle/*.txt` hold one command a line; `{P}` and `{M}` stand for the folders of pinned programs and maps, `{D}` for
-//! one of files. Every command is run by both tools, so commands that change something must bear repetition.
+//! one of files, `{N}` for a program's name that nothing else has. Every command is run by both tools, so commands that change something must bear repetition.
 //! Usage texts, which name other commands, and durations are not compared.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -10,6 +10,10 @@ use skep_testkit::oracle::{BpfFs, CLANG, bpftool_path, compile_c};
 use skep_testkit::{Harness, Need, TempDir, mask};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// How often a command is asked of both tools until they agree.
+const ATTEMPTS: usize = 3;
 
 const SKEP: &str = env!("CARGO_BIN_EXE_skep");
 const MANY: &str = include_str!("oracle/many.bpf.c");
@@ -73,27 +77,28 @@ fn run(program: &Path, before: &[&str], words: &[String]) -> Output {
 struct World {
     pins: BpfFs,
     dir: TempDir,
+    /// Name of a program that no other test loads.
+    name: String,
 }
 
 impl World {
     /// Objects loaded by bpftool.
     fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("only{}_{number}", std::process::id());
         let world = Self {
             pins: BpfFs::mount(),
             dir: TempDir::new("cli-oracle"),
+            name,
         };
-        world.dir.write("many.bpf.o", compile_c(MANY));
+        let source = MANY.replace(" second(", &format!(" {}(", world.name));
+        world.dir.write("many.bpf.o", compile_c(&source));
         world.dir.write("pkt", [0; 70]);
-        let loaded = run(
-            &bpftool_path(),
-            &[],
-            &world.words("prog loadall {D}/many.bpf.o {P} pinmaps {M}"),
-        );
-        assert!(
-            loaded.status.success(),
-            "{}",
-            String::from_utf8_lossy(&loaded.stderr)
-        );
+        let load = world.words("prog loadall {D}/many.bpf.o {P} pinmaps {M}");
+        let loaded = run(&bpftool_path(), &[], &load);
+        let errors = String::from_utf8_lossy(&loaded.stderr);
+        assert!(loaded.status.success(), "{errors}");
         world
     }
 
@@ -103,11 +108,13 @@ impl World {
             ("{P}", format!("{pins}/progs")),
             ("{M}", format!("{pins}/maps")),
             ("{D}", self.dir.display().to_string()),
+            ("{N}", self.name.clone()),
         ];
         let place = |word: &str| {
-            places.iter().fold(word.to_owned(), |word, (name, path)| {
-                word.replace(name, path)
-            })
+            let word = word.to_owned();
+            places
+                .iter()
+                .fold(word, |word, (name, path)| word.replace(name, path))
         };
         line.split_whitespace().map(place).collect()
     }
@@ -126,7 +133,16 @@ fn like_bpftool(name: &str) {
     let commands = std::fs::read_to_string(format!("tests/oracle/{name}.txt")).unwrap();
     let mut different = String::new();
     for line in commands.lines().filter(|line| !line.is_empty()) {
-        let (theirs, ours) = world.both(line);
+        // Listings differ while another process loads or unloads something: ask again.
+        let mut answers = (0..ATTEMPTS).map(|_| world.both(line));
+        let mut last = answers.next();
+        while last.as_ref().is_some_and(|(theirs, ours)| theirs != ours) {
+            match answers.next() {
+                Some(answer) => last = Some(answer),
+                None => break,
+            }
+        }
+        let (theirs, ours) = last.unwrap();
         if theirs != ours {
             different.push_str(&format!(
                 "$ {line}\nbpftool: {theirs:#?}\nskep: {ours:#?}\n"
@@ -148,7 +164,7 @@ fn loads_like_bpftool() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         mask::addresses(&mask::ids(&mask::load_times(&text)))
     };
-    for program in ["first", "second"] {
+    for program in ["first", "{N}"] {
         for command in ["prog show pinned", "prog dump xlated pinned"] {
             let (theirs, ours) = (
                 format!("{command} {{P}}/{program}"),
