@@ -1,5 +1,6 @@
 //! A [`Bpf`] of fixed content: one program (Linux's translation of `hello.bpf.o`), maps of several types, a link.
 
+use crate::types::Types;
 use skep_btf::{Btf, BtfExt};
 use skep_uapi::{
     Arch, Bpf, BtfId, BtfInfo, Command, Errno, Handle, Jited, LinkId, LinkInfo, LinkType, MapId,
@@ -35,6 +36,13 @@ pub(super) struct Fake {
 
 fn section(name: &str) -> Vec<u8> {
     crate::objdump::sections::content(OBJECT, name).unwrap()
+}
+
+/// The types of `hello.bpf.o`.
+pub(super) fn types() -> Types {
+    Types {
+        btf: Btf::parse(&section(".BTF")).unwrap(),
+    }
 }
 
 fn type_of(name: &str) -> TypeId {

@@ -9,11 +9,15 @@ mod fake;
 
 use crate::app::{self, Session};
 use crate::options::{self, Request};
-use crate::output::Out;
+use crate::output::{Out, Record};
+use crate::prog::code::{Code, Details};
+use crate::prog::graph::graph;
+use crate::prog::jited::{JitedDump, Symbols};
+use crate::prog::xlated::Xlated;
 use fake::Fake;
 use skep::{Machine, Peer};
-use skep_testkit::{golden, mask};
-use skep_uapi::Bpf;
+use skep_testkit::{TempDir, golden, mask};
+use skep_uapi::{Arch, Bpf, Jited, ProgCode, ProgInfo};
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
@@ -191,5 +195,84 @@ fn any_words_end_in_an_exit_code() {
         let mut session = Session::on(Arc::<Fake>::clone(&bpf), line.options, out);
         app::run(&mut session, line.words).unwrap();
         session.out.finish().unwrap();
+    }
+}
+
+/// Whatever a peer says is a program's code, dumping it ends with some text.
+#[test]
+fn any_bytes_are_dumped() {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = |count: usize| -> Vec<u8> {
+        let next = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            state.to_be_bytes()[0]
+        };
+        std::iter::repeat_with(next).take(count).collect()
+    };
+    for round in 0..200 {
+        let code = ProgCode {
+            xlated: bytes(8 * 40 + round % 9),
+            jited: Jited {
+                code: bytes(400 + round),
+                func_lens: vec![100, 0, u32::MAX],
+                ksyms: vec![u64::MAX - 50, 7],
+                line_addrs: vec![u64::MAX - 40, 3, 9],
+                arch: None,
+                symbols: Vec::new(),
+            },
+            func_info: bytes(30),
+            line_info: bytes(100),
+            prog_tags: Vec::new(),
+        };
+        let types = fake::types();
+        let code = Code::new(ProgInfo::default(), "any".to_owned(), code, Some(types));
+        let details = Details {
+            opcodes: true,
+            linum: true,
+        };
+        for arch in [Arch::X86_64, Arch::Aarch64] {
+            let jited = Jited {
+                arch: Some(arch),
+                ..code.code.jited.clone()
+            };
+            let dump = JitedDump::new(&code, &jited, details, Symbols::Shown);
+            dump.text(&mut io::sink()).unwrap();
+            let _ = dump.json().to_compact();
+        }
+        let dump = Xlated::new(&code, details);
+        dump.text(&mut io::sink()).unwrap();
+        let _ = dump.json().to_compact();
+        assert!(graph(&code, details).ends_with("}\n"));
+    }
+}
+
+/// A damaged object file is listed or refused, with source from either place.
+#[test]
+fn any_file_is_listed_or_refused() {
+    let dir = TempDir::new("damaged");
+    let whole = std::fs::read("tests/data/hello.bpf.o").unwrap();
+    let bpf: Arc<dyn Bpf> = Arc::new(Fake::new());
+    let mut state = 88_172_645_463_325_252_usize;
+    for round in 0..400 {
+        let mut bytes = whole.clone();
+        for _ in 0..=round % 8 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let at = state % bytes.len();
+            bytes[at] = state.to_be_bytes()[0];
+        }
+        bytes.truncate(if round % 5 == 0 {
+            state % whole.len()
+        } else {
+            whole.len()
+        });
+        let path = dir.write("damaged.o", bytes);
+        for command in ["objdump -S", "objdump --dwarf", "btf dump file"] {
+            let text = transcribe(&bpf, &format!("{command} {}", path.display()));
+            assert!(text.lines().count() > 1, "{command}");
+        }
     }
 }
