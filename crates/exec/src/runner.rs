@@ -82,14 +82,11 @@ impl<'run> Runner<'run> {
         repeat: u32,
     ) -> Result<Outcome, RunError> {
         let state = RunState::default();
-        let places = Places {
-            maps: self.image.maps(),
-            packet,
-            stack: &self.stack,
-            native_top: Cell::new(0),
-        };
+        let places = self.places(packet);
         let (retval, elapsed_ns) = match engine {
-            EngineKind::Native => self.native(&places, &state, repeat)?,
+            EngineKind::Native => self.native(&places, &state, |entry, ctx, run| {
+                batch(entry, ctx, run, repeat)
+            })?,
             EngineKind::Interp => {
                 // SAFETY: the image was made from a verified program (`Image::publish` takes nothing else).
                 let memory = unsafe { Trusted::new() };
@@ -110,6 +107,38 @@ impl<'run> Runner<'run> {
         })
     }
 
+    /// Runs once, without reading a clock: r0, and the redirection that was asked for. The way for embedders who run a program on
+    /// one packet after the other.
+    ///
+    /// # Errors
+    /// As [`Runner::run`].
+    #[inline]
+    pub fn once(
+        &self,
+        engine: EngineKind,
+        packet: &Packet,
+    ) -> Result<(u64, Option<Redirect>), RunError> {
+        if engine != EngineKind::Native {
+            let outcome = self.run(engine, packet, 1)?;
+            return Ok((outcome.retval, outcome.redirect));
+        }
+        let state = RunState::default();
+        let retval = self.native(&self.places(packet), &state, |entry, ctx, run| {
+            let _pin = skep_maps::pin();
+            enter(entry, ctx, run)
+        })?;
+        Ok((retval, state.redirect.take()))
+    }
+
+    fn places<'a>(&'a self, packet: &'a Packet) -> Places<'a> {
+        Places {
+            maps: self.image.maps(),
+            packet,
+            stack: &self.stack,
+            native_top: Cell::new(0),
+        }
+    }
+
     fn env<'a, M, F>(
         &'a self,
         memory: M,
@@ -126,13 +155,14 @@ impl<'run> Runner<'run> {
         }
     }
 
-    /// Runs machine code: r0 of the last run and the nanoseconds of all.
-    fn native(
+    /// Sets up an entry into machine code and lets `work` enter it.
+    #[inline]
+    fn native<T>(
         &self,
         places: &Places<'_>,
         state: &RunState,
-        repeat: u32,
-    ) -> Result<(u64, u64), RunError> {
+        work: impl FnOnce(EntryFn, u64, &RunCtx) -> T,
+    ) -> Result<T, RunError> {
         let compiled = self.image.compiled().ok_or_else(|| RunError::NoEngine {
             why: "this program has no machine code: skep has no compiler for this host".to_owned(),
         })?;
@@ -149,7 +179,7 @@ impl<'run> Runner<'run> {
         // SAFETY: the pages hold `jit::compile`'s code for this host, whose main function lies at their start, with relocations
         // applied by `image::place`; they live as long as the image.
         let entry = unsafe { transmute::<*mut u8, EntryFn>(compiled.pages().as_ptr().as_ptr()) };
-        let outcome = batch(entry, places.packet.ctx_addr(), &run, repeat);
+        let outcome = work(entry, places.packet.ctx_addr(), &run);
         match state.failure.take() {
             Some(error) => Err(error),
             None if run.stop.load(Ordering::Relaxed) != 0 => Err(RunError::Stopped),
@@ -195,12 +225,18 @@ fn batch(entry: EntryFn, ctx: u64, run: &RunCtx, repeat: u32) -> (u64, u64) {
     while left > 0 && run.stop.load(Ordering::Relaxed) == 0 {
         let runs = left.min(RUNS_PER_PIN);
         for _ in 0..runs {
-            run.tail_calls_left.store(TAIL_CALLS_MAX, Ordering::Relaxed);
-            run.may_goto_left.store(MAY_GOTO_MAX, Ordering::Relaxed);
-            retval = entry(ctx, run);
+            retval = enter(entry, ctx, run);
         }
         left -= runs;
         pin.repin();
     }
     (retval, clock::now_ns(clock::Clock::Monotonic) - begun)
+}
+
+/// One entry into compiled code, with fresh budgets.
+#[inline]
+fn enter(entry: EntryFn, ctx: u64, run: &RunCtx) -> u64 {
+    run.tail_calls_left.store(TAIL_CALLS_MAX, Ordering::Relaxed);
+    run.may_goto_left.store(MAY_GOTO_MAX, Ordering::Relaxed);
+    entry(ctx, run)
 }

@@ -34,7 +34,7 @@ pub use load::Loaded;
 pub use machine::Machine;
 pub use map::Map;
 pub use object::Object;
-pub use program::{Prepared, Program, Run};
+pub use program::{Prepared, Program, Run, Runner};
 pub use skep_exec::EngineKind;
 pub use skep_loader::{LoadError, Options, Programs};
 pub use skep_machine::{AttachError, AttachMode, Config, Connection, Host, Peer, Ports};
@@ -43,3 +43,8 @@ pub use skep_net::{
     VerdictFiles,
 };
 pub use skep_uapi::Engine;
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

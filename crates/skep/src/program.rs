@@ -1,7 +1,7 @@
 //! Programs and runs.
 
 use crate::{Error, Verdict};
-use skep_exec::{Outcome, Packet, PacketSpec};
+use skep_exec::{EngineKind, Outcome, Packet, PacketSpec};
 use skep_machine::{Connection, Prog};
 use skep_uapi::{Engine, Handle};
 use std::sync::Arc;
@@ -85,6 +85,19 @@ impl Program {
         })
     }
 
+    /// Leases a CPU slot for `work`, which may run the program on any number of prepared packets. This is the quickest way: what
+    /// a run costs beyond the program is then a few nanoseconds.
+    pub fn with_runner<R>(&self, work: impl FnOnce(&Runner<'_>) -> R) -> R {
+        let native = self.prog.image.compiled().is_some();
+        let engine = if native {
+            EngineKind::Native
+        } else {
+            EngineKind::Interp
+        };
+        self.connection
+            .with_runner(&self.prog, |inner| work(&Runner { inner, engine }))
+    }
+
     /// The program as the machine holds it.
     #[must_use]
     pub fn inner(&self) -> &Arc<Prog> {
@@ -128,5 +141,24 @@ impl Prepared<'_> {
             redirect,
             elapsed: Duration::from_nanos(elapsed_ns),
         })
+    }
+}
+
+/// A leased CPU slot, on which a program runs.
+#[derive(Debug)]
+pub struct Runner<'a> {
+    inner: &'a skep_exec::Runner<'a>,
+    engine: EngineKind,
+}
+
+impl Runner<'_> {
+    /// Runs the program once on a packet, which keeps what the program does to it; gives r0.
+    ///
+    /// # Errors
+    /// [`Error::Run`].
+    #[inline]
+    pub fn run(&self, packet: &Prepared<'_>) -> Result<u32, Error> {
+        let (retval, _redirect) = self.inner.once(self.engine, &packet.packet)?;
+        Ok(u32::try_from(retval & 0xffff_ffff).expect("masked to 32 bits"))
     }
 }

@@ -77,7 +77,10 @@ impl Harness {
         needs: &[Need],
         run: impl FnOnce() -> Result<(), Failed> + Send + 'static,
     ) -> Self {
-        let missing = needs.iter().find_map(|&one| need(one).err());
+        let missing: Vec<Missing> = needs.iter().filter_map(|&one| need(one).err()).collect();
+        // One that is required fails the test even where another, missing too, is not.
+        let demanded = missing.iter().find(|missing| required(missing.need));
+        let missing = demanded.or(missing.first()).cloned();
         let trial = match missing {
             None => Trial::test(name, run),
             Some(missing) => self.without(name, missing),

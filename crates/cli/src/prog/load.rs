@@ -52,7 +52,7 @@ fn run(session: &mut Session, args: &mut Args, which: Which) -> Outcome {
         args.next().unwrap_or_default(),
         args.next().unwrap_or_default(),
     );
-    let bpf = session.bpf()?;
+    let bpf = session.lasting_bpf()?;
     let bpf = &*bpf;
     let request = parse(bpf, args)?;
     if which == Which::First && calls::open_pin(bpf, &absolute(&pin_path)).is_ok() {

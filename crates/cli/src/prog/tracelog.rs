@@ -22,7 +22,7 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
     if !args.is_empty() {
         return Err(args.unknown());
     }
-    let bpf = session.bpf()?;
+    let bpf = session.lasting_bpf()?;
     let json = session.out.is_json();
     // In text the signal may end us; in JSON the array has to be closed.
     let signals = if json {

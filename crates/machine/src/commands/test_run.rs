@@ -1,8 +1,8 @@
 //! `BPF_PROG_TEST_RUN` of XDP programs.
 
 use crate::services::RunServices;
-use crate::{Connection, Prog};
-use skep_exec::{EngineKind, Packet, PacketSpec, RunError, RunSettings, Runner};
+use crate::{Connection, Presence, Prog};
+use skep_exec::{EngineKind, Outcome, Packet, PacketSpec, RunError, RunSettings, Runner};
 use skep_uapi::{Engine, Errno, ProgType, TestRun, TestRunResult, Value};
 
 /// Smallest packet: an Ethernet header.
@@ -13,6 +13,11 @@ const PACKET_BYTES_MAX: usize = Packet::LINEAR_BYTES_MAX + 17 * 4096;
 const XDP_MD_BYTES: usize = 24;
 /// Longest metadata: what the headroom leaves behind what it reserves.
 const META_BYTES_MAX: u32 = 216;
+/// Runs before a watched peer's presence is first asked for, small enough for slow programs on the slowest engine.
+const PIECE_RUNS_FIRST: u32 = 64;
+/// Nanoseconds of a piece of a watched run from which pieces no longer grow: a dead peer's run ends so soon, and the
+/// clock is read too seldom to show in the average.
+const PIECE_NS: u64 = 50_000_000;
 /// Interface that a packet comes from unless the context says otherwise: Linux uses the loopback device.
 const LOOPBACK: u32 = 1;
 
@@ -66,6 +71,26 @@ pub(crate) fn run(connection: &Connection, run: &TestRun) -> Result<Value, Errno
     }))
 }
 
+/// Leases a CPU slot and hands `work` what runs a program on it.
+pub(crate) fn with_runner<R>(
+    connection: &Connection,
+    prog: &Prog,
+    work: impl FnOnce(&Runner<'_>) -> R,
+) -> R {
+    let machine = connection.machine();
+    let services = RunServices {
+        machine,
+        peer: connection.peer(),
+    };
+    let slot = machine.cpus.lease();
+    let settings = RunSettings {
+        services: &services,
+        cpu: slot.number,
+        numa_node: 0,
+    };
+    work(&Runner::new(&prog.image, settings))
+}
+
 /// Runs a program on a leased CPU slot.
 pub(crate) fn execute(
     connection: &Connection,
@@ -73,28 +98,49 @@ pub(crate) fn execute(
     packet: &Packet,
     engine: Engine,
     repeat: u32,
-) -> Result<skep_exec::Outcome, RunError> {
-    let machine = connection.machine();
-    let services = RunServices {
-        machine,
-        peer: connection.peer(),
-    };
-    let slot = machine.cpus.lease();
-    let runner = Runner::new(
-        &prog.image,
-        RunSettings {
-            services: &services,
-            cpu: slot.number,
-            numa_node: 0,
-        },
-    );
-    let engine = match engine {
+) -> Result<Outcome, RunError> {
+    let engine = engine_of(prog, engine);
+    with_runner(connection, prog, |runner| match connection.presence() {
+        None => runner.run(engine, packet, repeat),
+        Some(presence) => run_watched(presence, repeat, |runs| runner.run(engine, packet, runs)),
+    })
+}
+
+/// Runs in pieces, between which a peer that has gone ends it. The packet is the same all the time, as in one piece.
+fn run_watched(
+    presence: &dyn Presence,
+    repeat: u32,
+    run: impl Fn(u32) -> Result<Outcome, RunError>,
+) -> Result<Outcome, RunError> {
+    let (mut left, mut piece, mut elapsed_ns) = (repeat, PIECE_RUNS_FIRST, 0_u64);
+    loop {
+        let runs = piece.min(left);
+        let outcome = run(runs)?;
+        elapsed_ns = elapsed_ns.saturating_add(outcome.elapsed_ns);
+        left -= runs;
+        if left == 0 {
+            return Ok(Outcome {
+                elapsed_ns,
+                ..outcome
+            });
+        }
+        if presence.is_gone() {
+            return Err(RunError::Stopped);
+        }
+        if outcome.elapsed_ns < PIECE_NS {
+            piece = piece.saturating_mul(2);
+        }
+    }
+}
+
+/// The engine that a choice means for a program.
+pub(crate) fn engine_of(prog: &Prog, engine: Engine) -> EngineKind {
+    match engine {
         Engine::Auto if prog.image.compiled().is_some() => EngineKind::Native,
         Engine::Auto | Engine::Interp => EngineKind::Interp,
         Engine::Jit => EngineKind::Native,
         Engine::Checked => EngineKind::Checked,
-    };
-    runner.run(engine, packet, repeat)
+    }
 }
 
 /// Reads a `struct xdp_md` given as context: `data` is the length of the metadata at the start of the packet, `data_end` at most

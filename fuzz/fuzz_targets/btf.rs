@@ -1,0 +1,4 @@
+//! Type information.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| skep_fuzz::btf(data));
