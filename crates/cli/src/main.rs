@@ -37,7 +37,10 @@ use std::io::{self, BufWriter};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let arguments = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
     let outcome = match options::parse(arguments) {
         Ok(line) => carry_out(session(line.options), line.request, line.words),
         Err(error) => refuse(session(error.options), &error.text),
