@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 
 fn session(options: Options) -> Session {
     let results = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    let out = Out::new(Box::new(results), Box::new(io::stderr().lock()), options.format);
+    let out = Out::new(Box::new(results), Box::new(io::stderr()), options.format);
     Session::new(options, out)
 }
 

@@ -113,7 +113,7 @@ impl Out {
 
     /// Shows an error.
     pub(crate) fn error(&mut self, text: &str) -> Outcome {
-        if self.is_json() {
+        if self.is_json() && !self.streaming {
             self.json(json!({ "error": text }).into());
         } else {
             self.results.flush()?;

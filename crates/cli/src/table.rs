@@ -159,7 +159,23 @@ pub(crate) const OBJECTS: &[Object] = &[
     },
     own("version", version::run, "version"),
     own("run", run::run, "run ..."),
-    own("daemon", daemon::run, "daemon ..."),
+    Object {
+        name: "daemon",
+        commands: Commands::Keywords(&[
+            row("status", daemon::status, "status"),
+            row("list", daemon::list, "list"),
+            row("stop", daemon::stop, "stop"),
+            row("run", daemon::run, "run [detached] [idle SECONDS]"),
+            row("help", daemon_help, ""),
+        ]),
+        usage: "",
+        terms: &[
+            "The first command that needs a daemon starts it; it ends by itself when nothing is pinned or attached",
+            "and nobody has been connected for SECONDS (60; 0 for ever). 'status' exits with 3 if none runs.",
+            "'detached' logs to a file beside the socket and gives way to a daemon that runs already.",
+        ],
+        options: &[],
+    },
     own("verify", verify::run, "verify ..."),
     Object {
         name: "pin",
@@ -301,6 +317,10 @@ fn link_help(session: &mut Session, _args: &mut Args) -> Outcome {
 
 fn btf_help(session: &mut Session, _args: &mut Args) -> Outcome {
     help_of(session, "btf")
+}
+
+fn daemon_help(session: &mut Session, _args: &mut Args) -> Outcome {
+    help_of(session, "daemon")
 }
 
 fn pin_help(session: &mut Session, _args: &mut Args) -> Outcome {

@@ -68,7 +68,7 @@ fn verify_with(
     if env.prog_flags & BPF_F_SLEEPABLE != 0 {
         return Err(Reject::Sleepable {});
     }
-    let checked = program::check(program, env)?;
+    let checked = program::check(program, env, row)?;
     let start = checked.extent(SubprogIdx(0)).start;
     log.start(&checked);
     let placeholder = state::State::new(state::Frame::new(
@@ -84,17 +84,34 @@ fn verify_with(
     Ok(verified(checked, env, infos, &stack_bytes))
 }
 
-/// Functions that are verified by themselves, then the main one.
+/// The main function, then the global functions that it calls, and that those call.
 fn explore_all(path: &mut Path<'_>, stats: &mut Stats) -> Result<(), Reject> {
-    let globals: Vec<SubprogIdx> = path.checked.global_subprogs().collect();
-    for subprog in globals.into_iter().chain([SubprogIdx(0)]) {
-        path.state = explore::entry(path, subprog);
-        path.at = path.checked.extent(subprog).start;
-        path.global = (subprog != SubprogIdx(0)).then_some(subprog);
-        path.print_validating();
-        Explorer::new(path, stats).run()?;
-        path.print_validated();
+    explore_one(path, stats, SubprogIdx(0))?;
+    let mut done = vec![false; path.called.len()];
+    let next = |path: &Path<'_>, done: &[bool]| {
+        path.checked
+            .global_subprogs()
+            .find(|subprog| path.called[subprog.index()] && !done[subprog.index()])
+    };
+    while let Some(subprog) = next(path, &done) {
+        done[subprog.index()] = true;
+        path.checked.decl(subprog).check_global()?;
+        explore_one(path, stats, subprog)?;
     }
+    Ok(())
+}
+
+fn explore_one(
+    path: &mut Path<'_>,
+    stats: &mut Stats,
+    subprog: SubprogIdx,
+) -> Result<(), Reject> {
+    path.state = explore::entry(path, subprog);
+    path.at = path.checked.extent(subprog).start;
+    path.global = (subprog != SubprogIdx(0)).then_some(subprog);
+    path.print_validating();
+    Explorer::new(path, stats).run()?;
+    path.print_validated();
     Ok(())
 }
 

@@ -38,8 +38,12 @@ pub(crate) struct Path<'a> {
     /// Bytes of stack that each function was seen to use.
     pub(crate) stack_bytes: Vec<u32>,
     pub(crate) forks: Vec<Fork>,
+    /// Global functions, by index, that a path calls: only those are verified.
+    pub(crate) called: Vec<bool>,
     /// Slots that the current instruction overwrites for certain, by frame.
     pub(crate) overwritten: [Slots; 8],
+    /// Whether the current instruction accessed a stack slot at a known place.
+    pub(crate) stack_touched: bool,
     /// Whether the function being verified by itself is not the main one.
     pub(crate) global: Option<crate::state::SubprogIdx>,
     ids: u32,
@@ -66,7 +70,9 @@ impl<'a> Path<'a> {
             infos: vec![InsnInfo::default(); checked.insns.len()],
             stack_bytes: vec![0; checked.subprogs.len()],
             forks: Vec::new(),
+            called: vec![false; checked.subprogs.len()],
             overwritten: [0; 8],
+            stack_touched: false,
             global: None,
             ids: 0,
         }

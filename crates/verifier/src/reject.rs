@@ -111,7 +111,7 @@ rejects! {
     /// A function record names no function type.
     FuncInfoType { type_id: u32, index: usize } EINVAL "invalid type id {type_id} in func info";
     /// A line record has no place in the program.
-    LineInfoOffset { index: usize, at: InsnIdx, previous: i64, length: usize } EINVAL
+    LineInfoOffset { index: usize, at: InsnIdx, previous: u32, length: usize } EINVAL
         "Invalid line_info[{index}].insn_off:{at} (prev_offset:{previous} prog->len:{length})";
     /// A line record in the second half of a wide instruction.
     LineInfoCode { index: usize } EINVAL "Invalid insn code at line_info[{index}].insn_off";
@@ -121,6 +121,12 @@ rejects! {
     LineInfoMissing { subprog: usize } EINVAL "missing bpf_line_info for func#{subprog}";
     /// A program that may sleep, of a type that may not.
     Sleepable {} EINVAL "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable";
+    /// Functions at the end without a line record.
+    LineInfoMissingFrom { count: usize, subprog: usize } EINVAL "missing bpf_line_info for {count} funcs starting from func#{subprog}";
+    /// A global function that returns something else than a number.
+    GlobalReturnType { name: String } EINVAL "Global function {name}() doesn't return scalar. Only those are supported.";
+    /// A global function with more arguments than registers.
+    GlobalParams { name: String, count: usize } EINVAL "Global function {name}() with {count} > 5 args. Buggy compiler.";
     /// Something that Linux may accept and skep cannot check yet.
     Unsupported { what: String } EOPNOTSUPP "{what} is not supported by skep yet";
 

@@ -32,7 +32,7 @@ pub(crate) fn freeze(session: &mut Session, args: &mut Args) -> Outcome {
 /// `map create`.
 pub(crate) fn create(session: &mut Session, args: &mut Args) -> Outcome {
     args.require_plain(7)?;
-    let bpf = session.bpf()?;
+    let bpf = session.lasting_bpf()?;
     let path = args.next().unwrap_or_default();
     let mut map = MapCreate::default();
     let mut inner: Option<Held<'_>> = None;

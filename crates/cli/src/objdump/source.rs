@@ -20,6 +20,9 @@ pub(super) struct Place {
     pub(super) line: u32,
 }
 
+/// Places and texts by offset in bytes, by section name.
+type BtfLines = HashMap<String, BTreeMap<u64, (Place, String)>>;
+
 /// Lines of one object file.
 pub(super) struct Source {
     lines: Lines,
@@ -30,8 +33,7 @@ pub(super) struct Source {
 
 enum Lines {
     None,
-    /// By section name and offset in bytes.
-    Btf(HashMap<String, BTreeMap<u64, (Place, String)>>),
+    Btf(BtfLines),
     Dwarf { rows: dwarf::Rows, files: HashMap<String, Option<Vec<String>>> },
 }
 
@@ -90,7 +92,7 @@ impl Source {
     }
 }
 
-fn btf_lines(file: &[u8]) -> Option<HashMap<String, BTreeMap<u64, (Place, String)>>> {
+fn btf_lines(file: &[u8]) -> Option<BtfLines> {
     let btf = Btf::parse(&sections::content(file, ".BTF").ok()?).ok()?;
     let ext = BtfExt::parse(&sections::content(file, ".BTF.ext").ok()?, &btf).ok()?;
     let text = |offset| btf.text(offset).unwrap_or_default().into_owned();

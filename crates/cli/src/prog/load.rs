@@ -6,6 +6,7 @@ use crate::app::Session;
 use crate::args::{self, Args};
 use crate::batch::system_text;
 use crate::calls::{self, Held};
+use crate::connect;
 use crate::failure::{Failure, Outcome};
 use crate::output::escape;
 use crate::prog::pin::{pin, refused};
@@ -13,6 +14,9 @@ use crate::select::{self, absolute};
 use skep_loader::{LoadError, Loaded, MapRef, Options, ProgKind, Programs, Reuse};
 use skep_object::{Object, ObjectName, SectionDef};
 use skep_uapi::{Bpf, Command, Errno, Handle};
+
+/// Log level of `-d`: every state, more detail, statistics.
+const LOG_EVERYTHING: u32 = 1 | 2 | 4;
 
 /// Which programs of the object, and what the path is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,7 +49,7 @@ struct Request<'a> {
 fn run(session: &mut Session, args: &mut Args, which: Which) -> Outcome {
     args.require_plain(2)?;
     let (object_path, pin_path) = (args.next().unwrap_or_default(), args.next().unwrap_or_default());
-    let bpf = session.bpf()?;
+    let bpf = session.lasting_bpf()?;
     let bpf = &*bpf;
     let request = parse(bpf, args)?;
     if which == Which::First && calls::open_pin(bpf, &absolute(&pin_path)).is_ok() {
@@ -55,7 +59,7 @@ fn run(session: &mut Session, args: &mut Args, which: Which) -> Outcome {
     let mut options = Options::new(object_name(&object_path));
     options.prog_kind = request.kind;
     options.reuse = request.reuse.clone();
-    options.log_level = if session.options.debug { 1 } else { 0 };
+    options.log_level = if session.options.debug { LOG_EVERYTHING } else { 0 };
     if which == Which::First {
         let first = object.programs().next().map(|(_, function)| function.name().to_owned());
         options.programs = first.map_or(Programs::Default, |name| Programs::Named(vec![name]));
@@ -155,8 +159,13 @@ fn pin_loaded(
             writeln!(session.out.errors(), "{}", program.log.trim_end())?;
         }
     }
-    for warning in &loaded.warnings {
-        writeln!(session.out.errors(), "Warning: {warning}")?;
+    // What did no harm is told to those who look into the load: silence is success.
+    for warning in loaded.warnings.iter().filter(|_| session.options.debug) {
+        writeln!(session.out.errors(), "Warning: {}", escape(&warning.to_string()))?;
+    }
+    for folder in pin_maps.into_iter().chain((which == Which::All).then_some(path)) {
+        connect::make_pin_folder(session.options.target, folder)
+            .map_err(|error| Failure::message(format!("can't create folder '{folder}': {}", system_text(&error))))?;
     }
     let mut pinned = Pinned { bpf, paths: Vec::new() };
     match (which, loaded.programs.as_slice()) {

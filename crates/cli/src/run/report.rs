@@ -143,9 +143,9 @@ impl Report {
 
     /// Ends with the counts.
     pub(crate) fn end(self, session: &mut Session, counts: &Counts) -> Outcome {
-        let occurred = counts.occurred().map(|(verdict, count)| (verdict.to_string(), count));
+        let occurred = counts.occurred();
         if session.out.is_json() {
-            let verdicts: Map<String, Value> = occurred.map(|(verdict, count)| (verdict, count.into())).collect();
+            let verdicts: Map<String, Value> = occurred.map(|(verdict, count)| (verdict.to_owned(), count.into())).collect();
             let document = json!({
                 "program": self.name,
                 "load": self.load.json(),

@@ -2,7 +2,7 @@
 
 use crate::limits::FRAMES_MAX;
 use crate::path::Path;
-use crate::program::Param;
+use crate::program::{Param, Returns};
 use crate::reject::Reject;
 use crate::state::{Frame, Kind, Reg, SubprogIdx};
 use skep_isa::{InsnIdx, Reg as R};
@@ -46,6 +46,7 @@ impl Path<'_> {
     /// A global function was or will be verified for all arguments of its prototype.
     fn call_global(&mut self, subprog: SubprogIdx) -> Result<(), Reject> {
         let decl = self.checked.decl(subprog);
+        self.called[subprog.index()] = true;
         for (param, reg) in decl.params.iter().zip(&R::ALL[1..=5]) {
             let value = self.read(*reg)?;
             let fits = match param {
@@ -70,7 +71,7 @@ impl Path<'_> {
                 self.check_unmoved(*reg, &value)?;
             }
         }
-        let void = decl.is_void;
+        let returns = decl.returns;
         if self.log.prints_insns() {
             let name = &self.checked.decl(subprog).name;
             self.log.write(format_args!(
@@ -82,7 +83,7 @@ impl Path<'_> {
             self.trace.touch(*reg);
             self.state.set(*reg, Reg::UNINIT);
         }
-        if !void {
+        if returns != Returns::Void {
             self.state.set(R::R0, Reg::unknown());
         }
         if self.checked.moves_packet[subprog.index()] {

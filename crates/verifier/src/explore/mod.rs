@@ -26,6 +26,8 @@ struct Pending {
     from: InsnIdx,
     /// The stored state that it came from.
     parent: Option<StoredIdx>,
+    /// What it kept a history of since then.
+    history: u32,
 }
 
 /// The walk over all paths of one function.
@@ -94,6 +96,7 @@ impl<'p, 'a> Explorer<'p, 'a> {
                 return Ok(());
             };
             self.parent = next.parent;
+            self.pace.history = next.history;
             self.path.state = next.state;
             self.path.at = next.at;
             self.path.trace.previous = next.from;
@@ -111,12 +114,10 @@ impl<'p, 'a> Explorer<'p, 'a> {
                     processed: self.stats.processed_insns,
                 });
             }
+            self.pace.arrive();
             let point = self.path.checked.points[self.path.at.index()];
             if point.prune && self.meet_stored()? == Verdict::Covered {
                 return Ok(());
-            }
-            if point.jump {
-                self.pace.jump_point();
             }
             self.path.print_insn();
             match self.step()? {
@@ -135,12 +136,18 @@ impl<'p, 'a> Explorer<'p, 'a> {
         let instance = self.path.state.frame().instance;
         self.path.infos[at.index()].reached = true;
         self.path.overwritten = [0; 8];
+        self.path.stack_touched = false;
         let flow = self.path.step()?;
         if self.path.checked.writes_stack(at) {
             let overwritten = self.path.overwritten;
             self.path.live.wrote(instance, at, &overwritten);
         }
-        self.pace.insn(self.path.checked.is_jump(at));
+        if self.path.checked.is_jump(at) {
+            self.pace.jump();
+        }
+        if self.path.checked.points[at.index()].jump || self.path.stack_touched {
+            self.pace.note();
+        }
         for fork in std::mem::take(&mut self.path.forks) {
             self.visited.branch_left(self.parent);
             self.pending.push(Pending {
@@ -148,6 +155,7 @@ impl<'p, 'a> Explorer<'p, 'a> {
                 at: fork.at,
                 from: at,
                 parent: self.parent,
+                history: self.pace.history,
             });
         }
         if self.pending.len() > PENDING_PATHS_MAX {

@@ -2,7 +2,7 @@
 //! makes comparing them pay.
 
 use super::Explorer;
-use super::visited::StoredIdx;
+use super::visited::{Bucket, StoredIdx};
 use crate::limits::JUMPS_WITHOUT_CHECKPOINT_MAX;
 use crate::program::Checked;
 use crate::reject::Reject;
@@ -39,17 +39,23 @@ pub(crate) enum Verdict {
 pub(crate) struct Pace {
     insns: u32,
     jumps: u32,
-    /// Jumps on this path since it stored a state.
-    history: u32,
+    /// Instructions since then that Linux keeps a history of, to track precision: where it comes from, the stack.
+    pub(crate) history: u32,
 }
 
 impl Pace {
-    pub(crate) fn insn(&mut self, is_jump: bool) {
+    /// The walk arrives at an instruction, whether or not it goes on from there.
+    pub(crate) fn arrive(&mut self) {
         self.insns += 1;
-        self.jumps += u32::from(is_jump);
     }
 
-    pub(crate) fn jump_point(&mut self) {
+    /// A jump, call or exit is carried out.
+    pub(crate) fn jump(&mut self) {
+        self.jumps += 1;
+    }
+
+    /// An instruction that was jumped to or that accessed the stack.
+    pub(crate) fn note(&mut self) {
         self.history += 1;
     }
 
@@ -71,12 +77,15 @@ impl Explorer<'_, '_> {
             || self.pace.history > JUMPS_WITHOUT_CHECKPOINT_MAX;
         let mut store = force || self.pace.is_due();
         let mut ids = IdMap::default();
-        if !self.visited.at(at).is_empty() {
+        let bucket = self.visited.bucket(at, &self.path.state);
+        let listed: Vec<StoredIdx> = self.visited.listed(bucket).to_vec();
+        if !listed.is_empty() {
             clear_single_ids(&mut self.path.state);
         }
-        let listed: Vec<StoredIdx> = self.visited.at(at).to_vec();
-        self.visited.note_length(listed.len());
         for index in listed.iter().rev().copied() {
+            if self.visited.get(index).at != at {
+                continue;
+            }
             if self.visited.get(index).open > 0 {
                 match self.meet_ancestor(index, &mut ids)? {
                     Verdict::Covered => return Ok(Verdict::Covered),
@@ -85,7 +94,7 @@ impl Explorer<'_, '_> {
                 if !force && !self.pace.is_due_in_loop() {
                     store = false;
                 }
-                self.missed(index, store, LOOP_MISSES_PER_HIT);
+                self.missed(bucket, index, store, LOOP_MISSES_PER_HIT);
                 continue;
             }
             if self.covered_by(index, &mut ids) {
@@ -94,8 +103,9 @@ impl Explorer<'_, '_> {
                 self.path.print_safe();
                 return Ok(Verdict::Covered);
             }
-            self.missed(index, store, MISSES_PER_HIT);
+            self.missed(bucket, index, store, MISSES_PER_HIT);
         }
+        self.visited.note_length(listed.len());
         if store {
             self.store();
         }
@@ -103,8 +113,7 @@ impl Explorer<'_, '_> {
     }
 
     /// A stored state covered nothing again.
-    fn missed(&mut self, index: StoredIdx, storing: bool, per_hit: u32) {
-        let at = self.path.at;
+    fn missed(&mut self, bucket: Bucket, index: StoredIdx, storing: bool, per_hit: u32) {
         let stored = self.visited.get_mut(index);
         // A comparison on the way to storing another state counts; others happen too often to mean anything.
         if storing {
@@ -112,7 +121,7 @@ impl Explorer<'_, '_> {
         }
         if stored.misses > stored.hits.saturating_mul(per_hit).saturating_add(per_hit) {
             if stored.open == 0 || per_hit == MISSES_PER_HIT {
-                self.visited.unlist(at, index);
+                self.visited.unlist(bucket, index);
             }
         }
     }
@@ -263,8 +272,12 @@ impl Explorer<'_, '_> {
     /// with counters meet a stored state. Sound: more values are allowed.
     fn widen(&mut self) {
         let at = self.path.at;
-        let found = self.visited.at(at).iter().rev().find_map(|index| {
+        let bucket = self.visited.bucket(at, &self.path.state);
+        let found = self.visited.listed(bucket).iter().rev().find_map(|index| {
             let stored = self.visited.get(*index);
+            if stored.at != at {
+                return None;
+            }
             let state = stored.state.as_ref()?;
             let same = state.call_sites().eq(self.path.state.call_sites());
             (stored.open > 0 && same).then_some(state)

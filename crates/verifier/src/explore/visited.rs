@@ -1,4 +1,6 @@
-//! Stored states: a tree by origin, listed by instruction.
+//! Stored states: a tree by origin, listed in buckets.
+//!
+//! Lists are buckets by instruction and call site, as in Linux, so that states from other calls are not met.
 //!
 //! A stored state counts the paths that come from it and are not walked to their end. At zero its continuation is known
 //! completely: what is live and what is precise will not change any more. States that cover nothing for long are
@@ -11,11 +13,23 @@ use skep_isa::InsnIdx;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct StoredIdx(u32);
 
+/// A list of stored states, as index.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Bucket(u32);
+
+impl Bucket {
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// A stored state.
 #[derive(Debug)]
 pub(crate) struct Stored {
     /// `None` once dropped.
     pub(crate) state: Option<State>,
+    /// The instruction that it is before.
+    pub(crate) at: InsnIdx,
     parent: Option<StoredIdx>,
     /// Paths from here that are not walked to their end.
     pub(crate) open: u32,
@@ -27,7 +41,7 @@ pub(crate) struct Stored {
 #[derive(Debug)]
 pub(crate) struct Visited {
     stored: Vec<Stored>,
-    by_insn: Vec<Vec<StoredIdx>>,
+    buckets: Vec<Vec<StoredIdx>>,
     listed: u32,
     peak: u32,
     longest: u32,
@@ -37,7 +51,7 @@ impl Visited {
     pub(crate) fn new(insns: usize) -> Self {
         Self {
             stored: Vec::new(),
-            by_insn: vec![Vec::new(); insns],
+            buckets: vec![Vec::new(); insns],
             listed: 0,
             peak: 0,
             longest: 0,
@@ -54,14 +68,21 @@ impl Visited {
         self.peak
     }
 
-    /// The most states that one instruction had when another was compared.
+    /// The most states that a bucket had when another was compared with all.
     pub(crate) fn longest(&self) -> u32 {
         self.longest
     }
 
-    /// States at an instruction, the latest last.
-    pub(crate) fn at(&self, at: InsnIdx) -> &[StoredIdx] {
-        &self.by_insn[at.index()]
+    /// The bucket of a state before an instruction: the call that entered the current frame counts, too.
+    pub(crate) fn bucket(&self, at: InsnIdx, state: &State) -> Bucket {
+        let call = state.call_sites().last().map_or(u32::MAX, |call| call.0);
+        let buckets = u32::try_from(self.buckets.len()).unwrap_or(u32::MAX);
+        Bucket((at.0 ^ call) % buckets)
+    }
+
+    /// States in a bucket, the latest last.
+    pub(crate) fn listed(&self, bucket: Bucket) -> &[StoredIdx] {
+        &self.buckets[bucket.index()]
     }
 
     pub(crate) fn get(&self, index: StoredIdx) -> &Stored {
@@ -72,7 +93,7 @@ impl Visited {
         &mut self.stored[index.index()]
     }
 
-    /// Notes how many states an instruction had.
+    /// Notes how many states a bucket had.
     pub(crate) fn note_length(&mut self, length: usize) {
         self.longest = self.longest.max(u32::try_from(length).unwrap_or(u32::MAX));
     }
@@ -85,22 +106,24 @@ impl Visited {
         parent: Option<StoredIdx>,
     ) -> StoredIdx {
         let index = StoredIdx(self.total());
+        let bucket = self.bucket(at, &state);
         self.stored.push(Stored {
             state: Some(state),
+            at,
             parent,
             open: 1,
             misses: 0,
             hits: 0,
         });
-        self.by_insn[at.index()].push(index);
+        self.buckets[bucket.index()].push(index);
         self.listed += 1;
         self.peak = self.peak.max(self.listed);
         index
     }
 
     /// Drops a state from its list.
-    pub(crate) fn unlist(&mut self, at: InsnIdx, index: StoredIdx) {
-        self.by_insn[at.index()].retain(|other| *other != index);
+    pub(crate) fn unlist(&mut self, bucket: Bucket, index: StoredIdx) {
+        self.buckets[bucket.index()].retain(|other| *other != index);
         self.listed -= 1;
         self.stored[index.index()].state = None;
     }

@@ -8,6 +8,8 @@ use std::fmt;
 #[derive(Clone, Copy)]
 pub(crate) struct Names<'a> {
     pub(crate) map: &'a dyn Fn(crate::state::MapIdx) -> MapName<'a>,
+    /// The frame that is printed; pointers into others name theirs.
+    pub(crate) frame: usize,
     pub(crate) precision: Option<&'a Precision>,
 }
 
@@ -93,7 +95,13 @@ fn write_reg(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt::Re
     match reg.kind {
         Kind::Uninit => f.write_str("?"),
         Kind::Scalar => write_scalar(f, reg, names),
-        Kind::Stack(_) if reg.has_fixed_offset() => write!(f, "fp{}", reg.off),
+        Kind::Stack(frame) if reg.has_fixed_offset() => {
+            f.write_str("fp")?;
+            if usize::from(frame) != names.frame {
+                write!(f, "[{frame}]")?;
+            }
+            write!(f, "{}", reg.off)
+        }
         Kind::Ctx
         | Kind::Stack(_)
         | Kind::MapPtr(_)
@@ -167,7 +175,7 @@ pub(crate) struct Number(pub(crate) i64);
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if (-0xffff..=0xffff).contains(&self.0) {
+        if i16::try_from(self.0).is_ok() {
             write!(f, "{}", self.0)
         } else {
             write!(f, "{:#x}", self.0)

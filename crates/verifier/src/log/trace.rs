@@ -17,6 +17,8 @@ use std::fmt;
 /// Column at which what an instruction changed starts, and the unit by which it moves when the text is longer.
 const COLUMN: usize = 40;
 const COLUMN_STEP: usize = 8;
+/// Room that the text leaves before that column at least.
+const COLUMN_GAP: usize = 5;
 
 /// What the log of the walk has to remember.
 #[derive(Debug)]
@@ -164,7 +166,7 @@ impl Path<'_> {
         self.trace.scratched = Scratched::default();
         if self.trace.line_end != 0 && self.trace.line_end == self.log.len() {
             let len = self.trace.line_len;
-            let column = COLUMN.max((len + COLUMN_STEP / 2).next_multiple_of(COLUMN_STEP));
+            let column = COLUMN.max((len + COLUMN_GAP).next_multiple_of(COLUMN_STEP));
             self.log.truncate(self.trace.line_end - 1);
             let pad = column - len - 2;
             self.log
@@ -283,6 +285,7 @@ impl Path<'_> {
         };
         let names = Names {
             map: &map,
+            frame: index,
             precision,
         };
         frame(of, index, only, names).to_string()

@@ -116,6 +116,7 @@ impl Path<'_> {
         if !extent.fixed {
             return Ok(self.bytes_value(frame, extent));
         }
+        self.stack_touched = true;
         let (index, byte) = slot_of(extent.min);
         if frame == self.state.top() {
             self.trace.touch_slot(index);
@@ -201,6 +202,7 @@ impl Path<'_> {
             self.store_variable(frame, extent, value);
             return Ok(());
         }
+        self.stack_touched = true;
         let (index, byte) = slot_of(extent.min);
         if frame == self.state.top() {
             self.trace.touch_slot(index);

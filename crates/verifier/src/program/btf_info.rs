@@ -1,9 +1,19 @@
 //! What BTF says about the program's functions and lines: names, linkage, prototypes, source.
+//!
+//! Records come from whoever loads the program and are checked like Linux checks them; the BTF itself was checked when
+//! it was loaded, but nothing here relies on that.
 
 use super::Extent;
-use crate::env::Env;
+use crate::env::{Env, LineInfo};
 use crate::reject::Reject;
-use skep_isa::Insn;
+use skep_btf::{Btf, Func, FuncProto, Kind, Linkage as BtfLinkage, StrOff};
+use skep_isa::{Insn, InsnIdx};
+use skep_uapi::TypeId;
+
+/// Arguments that registers hold.
+const PARAMS_MAX: usize = 5;
+/// Bits of `line_col` that hold the column.
+const COLUMN_BITS: u32 = 10;
 
 /// Who may call a function.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -26,32 +36,216 @@ pub(crate) enum Param {
     Other,
 }
 
+/// What a function returns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Returns {
+    /// A number.
+    #[default]
+    Scalar,
+    /// Nothing.
+    Void,
+    /// Something that global functions may not return.
+    Other,
+}
+
 /// A function's declaration.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct FuncDecl {
     pub(crate) name: String,
     pub(crate) linkage: Linkage,
     pub(crate) params: Vec<Param>,
-    /// Whether it returns nothing.
-    pub(crate) is_void: bool,
+    pub(crate) returns: Returns,
 }
 
 impl FuncDecl {
     pub(crate) fn is_global(&self) -> bool {
         self.linkage == Linkage::Global
     }
+
+    /// Whether a function can be verified by itself from this declaration.
+    pub(crate) fn check_global(&self) -> Result<(), Reject> {
+        let name = self.name.clone();
+        if self.params.len() > PARAMS_MAX {
+            let count = self.params.len();
+            return Err(Reject::GlobalParams { name, count });
+        }
+        if self.returns == Returns::Other {
+            return Err(Reject::GlobalReturnType { name });
+        }
+        if self.params.contains(&Param::Other) {
+            let what = format!("global function {name}() with pointer arguments");
+            return Err(Reject::Unsupported { what });
+        }
+        Ok(())
+    }
 }
 
 /// Checks function and line records, and gives the declarations in order of the functions.
 pub(crate) fn check(
-    _insns: &[Insn],
+    insns: &[Insn],
     subprogs: &[Extent],
-    _env: &Env<'_>,
+    env: &Env<'_>,
+    ctx_name: &str,
 ) -> Result<Vec<FuncDecl>, Reject> {
-    Ok(vec![FuncDecl::default(); subprogs.len()])
+    let Some(btf) = env.btf else {
+        return Ok(vec![FuncDecl::default(); subprogs.len()]);
+    };
+    let decls = functions(subprogs, env, btf, ctx_name)?;
+    lines(insns, subprogs, env, btf)?;
+    Ok(decls)
+}
+
+fn functions(
+    subprogs: &[Extent],
+    env: &Env<'_>,
+    btf: &Btf,
+    ctx_name: &str,
+) -> Result<Vec<FuncDecl>, Reject> {
+    if env.func_info.is_empty() {
+        return Ok(vec![FuncDecl::default(); subprogs.len()]);
+    }
+    let mut previous: Option<InsnIdx> = None;
+    for (index, record) in env.func_info.iter().enumerate() {
+        let at = record.at;
+        match previous {
+            None if at != InsnIdx(0) => return Err(Reject::FuncInfoFirst { at }),
+            Some(previous) if at <= previous => {
+                return Err(Reject::FuncInfoOrder { at, previous });
+            }
+            None | Some(_) => previous = Some(at),
+        }
+        if func(btf, record.type_id).is_none() {
+            let type_id = record.type_id.0;
+            return Err(Reject::FuncInfoType { type_id, index });
+        }
+    }
+    if env.func_info.len() != subprogs.len() {
+        return Err(Reject::FuncInfoCount {});
+    }
+    let pairs = env.func_info.iter().zip(subprogs);
+    pairs
+        .map(|(record, extent)| {
+            if record.at != extent.start {
+                return Err(Reject::FuncInfoPlace {});
+            }
+            Ok(declaration(btf, record.type_id, ctx_name))
+        })
+        .collect()
+}
+
+/// A function type and its prototype.
+fn func(btf: &Btf, id: TypeId) -> Option<(&Func, &FuncProto)> {
+    let Kind::Func(func) = &btf.get(id)?.kind else {
+        return None;
+    };
+    match &btf.get(func.proto)?.kind {
+        Kind::FuncProto(proto) => Some((func, proto)),
+        _ => None,
+    }
+}
+
+fn declaration(btf: &Btf, id: TypeId, ctx_name: &str) -> FuncDecl {
+    let Some((func, proto)) = func(btf, id) else {
+        return FuncDecl::default();
+    };
+    FuncDecl {
+        name: btf.name(id).to_owned(),
+        linkage: if func.linkage == BtfLinkage::GLOBAL {
+            Linkage::Global
+        } else {
+            Linkage::Static
+        },
+        params: proto
+            .params
+            .iter()
+            .take(PARAMS_MAX + 1)
+            .map(|param| parameter(btf, param.ty, ctx_name))
+            .collect(),
+        returns: match scalar_or_void(btf, proto.ret) {
+            Some(returns) => returns,
+            None => Returns::Other,
+        },
+    }
+}
+
+fn scalar_or_void(btf: &Btf, id: TypeId) -> Option<Returns> {
+    let id = btf.resolve(id)?;
+    if id == TypeId(0) {
+        return Some(Returns::Void);
+    }
+    matches!(
+        btf.get(id)?.kind,
+        Kind::Int(_) | Kind::Enum(_) | Kind::Enum64(_)
+    )
+    .then_some(Returns::Scalar)
+}
+
+fn parameter(btf: &Btf, id: TypeId, ctx_name: &str) -> Param {
+    if scalar_or_void(btf, id) == Some(Returns::Scalar) {
+        return Param::Scalar;
+    }
+    let target = btf
+        .resolve(id)
+        .and_then(|id| match btf.get(id)?.kind {
+            Kind::Ptr(target) => btf.unqualified(target),
+            _ => None,
+        })
+        .filter(|target| btf.name(*target) == ctx_name);
+    match target {
+        Some(_) => Param::Ctx,
+        None => Param::Other,
+    }
+}
+
+fn lines(
+    insns: &[Insn],
+    subprogs: &[Extent],
+    env: &Env<'_>,
+    btf: &Btf,
+) -> Result<(), Reject> {
+    let mut functions = subprogs.iter().enumerate().peekable();
+    let mut previous: Option<InsnIdx> = None;
+    for (index, record) in env.line_info.iter().enumerate() {
+        let at = record.at;
+        if previous.is_some_and(|previous| at <= previous) || at.index() >= insns.len() {
+            return Err(Reject::LineInfoOffset {
+                index,
+                at,
+                previous: previous.map_or(0, |previous| previous.0),
+                length: insns.len(),
+            });
+        }
+        previous = Some(at);
+        if insns[at.index()] == Insn::Imm64High {
+            return Err(Reject::LineInfoCode { index });
+        }
+        let has = |off| btf.bytes_at(StrOff(off)).is_some();
+        if !has(record.line_off) || !has(record.file_name_off) {
+            return Err(Reject::LineInfoString { index });
+        }
+        if let Some((subprog, extent)) = functions.peek() {
+            if at == extent.start {
+                functions.next();
+            } else if extent.start < at {
+                return Err(Reject::LineInfoMissing { subprog: *subprog });
+            }
+        }
+    }
+    match functions.next() {
+        Some((subprog, _)) if !env.line_info.is_empty() => Err(Reject::LineInfoMissingFrom {
+            count: subprogs.len() - subprog,
+            subprog,
+        }),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// The source line of a record as the log shows it, `text @ file.c:12`.
-pub(crate) fn source_line(_env: &Env<'_>, _record: &crate::env::LineInfo) -> Option<String> {
-    None
+pub(crate) fn source_line(env: &Env<'_>, record: &LineInfo) -> Option<String> {
+    let btf = env.btf?;
+    let text = btf.text(StrOff(record.line_off))?;
+    let path = btf.text(StrOff(record.file_name_off))?;
+    let file = path.rsplit('/').next().unwrap_or_default();
+    let line = record.line_col >> COLUMN_BITS;
+    Some(format!("{} @ {file}:{line}", text.trim_start()))
 }

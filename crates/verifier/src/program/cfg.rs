@@ -67,7 +67,7 @@ pub(crate) fn called(insn: &Insn, at: InsnIdx) -> Option<InsnIdx> {
     }
 }
 
-/// Stored states pay at conditional jumps, at the targets of jumps, and where functions start. `may_goto` stores always,
+/// Stored states pay at conditional jumps, at the targets of jumps, behind calls, and where functions start. `may_goto` stores always,
 /// because its loops end by meeting a stored state.
 fn mark(insns: &[Insn], at: InsnIdx, points: &mut [Point]) {
     let insn = &insns[at.index()];
@@ -82,13 +82,17 @@ fn mark(insns: &[Insn], at: InsnIdx, points: &mut [Point]) {
     if matches!(insn, Insn::MayGoto { .. }) {
         points[at.index()].force = true;
     }
-    if let Insn::Call(CallTarget::Local(off)) = *insn {
+    let Insn::Call(call) = *insn else {
+        return;
+    };
+    if let Some(after) = points.get_mut(at.index() + 1) {
+        after.prune = true;
+        after.jump |= matches!(call, CallTarget::Local(_));
+    }
+    if let CallTarget::Local(off) = call {
         points[at.index()].prune = true;
-        for point in [target(at, off), InsnIdx(at.0 + 1)] {
-            if let Some(point) = points.get_mut(point.index()) {
-                point.jump = true;
-            }
-        }
-        points[target(at, off).index()].prune = true;
+        let entry = &mut points[target(at, off).index()];
+        entry.prune = true;
+        entry.jump = true;
     }
 }

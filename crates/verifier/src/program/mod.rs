@@ -12,12 +12,13 @@ pub(crate) mod live_regs;
 pub(crate) mod stack_depth;
 pub(crate) mod structure;
 
-pub(crate) use btf_info::{FuncDecl, Param};
+pub(crate) use btf_info::{FuncDecl, Param, Returns};
 pub(crate) use cfg::Point;
 
 use crate::env::Env;
 use crate::reject::Reject;
 use crate::state::{State, SubprogIdx};
+use skep_contracts::ProgTypeRow;
 use skep_isa::{Insn, InsnIdx, Program};
 
 /// A function's extent.
@@ -45,11 +46,15 @@ pub(crate) struct Checked {
 }
 
 /// Runs the checks in Linux's order.
-pub(crate) fn check(program: &Program, env: &Env<'_>) -> Result<Checked, Reject> {
+pub(crate) fn check(
+    program: &Program,
+    env: &Env<'_>,
+    row: &ProgTypeRow,
+) -> Result<Checked, Reject> {
     let mut insns = program.insns().to_vec();
     let subprogs = structure::subprogs(&insns)?;
     structure::check_extents(&insns, &subprogs)?;
-    let decls = btf_info::check(&insns, &subprogs, env)?;
+    let decls = btf_info::check(&insns, &subprogs, env, row.ctx.map_or("", |ctx| ctx.name))?;
     let used_maps = imm64::resolve(&mut insns, env)?;
     let points = cfg::check(&insns, &subprogs)?;
     let live_regs = live_regs::compute(&insns);

@@ -2,6 +2,7 @@
 
 use super::Flow;
 use crate::path::Path;
+use crate::program::Returns;
 use crate::reject::Reject;
 use skep_contracts::ReturnRange;
 use skep_isa::Reg as R;
@@ -44,7 +45,7 @@ impl Path<'_> {
     }
 
     fn exit_global(&mut self, subprog: crate::state::SubprogIdx) -> Result<(), Reject> {
-        if self.checked.decl(subprog).is_void {
+        if self.checked.decl(subprog).returns == Returns::Void {
             return Ok(());
         }
         let r0 = self.read(R::R0)?;
