@@ -15,7 +15,6 @@ mod disasm;
 mod failure;
 mod link;
 mod map;
-mod net;
 mod objdump;
 mod options;
 mod output;
@@ -27,7 +26,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod types;
-mod verify;
 mod version;
 
 use app::{Options, Session};

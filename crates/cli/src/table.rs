@@ -6,7 +6,7 @@
 use crate::app::Session;
 use crate::args::Args;
 use crate::failure::Outcome;
-use crate::{batch, btf, daemon, link, map, net, objdump, pin, prog, run, verify, version};
+use crate::{batch, btf, daemon, link, map, objdump, pin, prog, run, version};
 use std::fmt::Write as _;
 
 /// Carries a command out; its words come in the cursor.
@@ -147,7 +147,6 @@ pub(crate) const OBJECTS: &[Object] = &[
         terms: &["LINK := { id LINK_ID | pinned FILE }"],
         options: &["{-f|--bpffs}"],
     },
-    own("net", net::run, "net ..."),
     Object {
         name: "btf",
         commands: Commands::Keywords(&[
@@ -188,7 +187,6 @@ pub(crate) const OBJECTS: &[Object] = &[
         ],
         options: &[],
     },
-    own("verify", verify::run, "verify ..."),
     Object {
         name: "pin",
         commands: Commands::Keywords(&[

@@ -52,13 +52,14 @@ fn run(session: &mut Session, args: &mut Args, which: Which) -> Outcome {
         args.next().unwrap_or_default(),
         args.next().unwrap_or_default(),
     );
+    // A file that is no object must not start a daemon.
+    let object = open(&object_path)?;
     let bpf = session.lasting_bpf()?;
     let bpf = &*bpf;
     let request = parse(bpf, args)?;
     if which == Which::First && calls::open_pin(bpf, &absolute(&pin_path)).is_ok() {
         return Err(refused(&pin_path, Errno::EEXIST));
     }
-    let object = open(&object_path)?;
     let mut options = Options::new(object_name(&object_path));
     options.prog_kind = request.kind;
     options.reuse = request.reuse.clone();
