@@ -42,7 +42,7 @@ pub(crate) struct Stored {
 pub(crate) struct Visited {
     stored: Vec<Stored>,
     buckets: Vec<Vec<StoredIdx>>,
-    listed: u32,
+    kept: u32,
     peak: u32,
     longest: u32,
 }
@@ -52,7 +52,7 @@ impl Visited {
         Self {
             stored: Vec::new(),
             buckets: vec![Vec::new(); insns],
-            listed: 0,
+            kept: 0,
             peak: 0,
             longest: 0,
         }
@@ -63,7 +63,7 @@ impl Visited {
         u32::try_from(self.stored.len()).unwrap_or(u32::MAX)
     }
 
-    /// States listed at one time at most.
+    /// States kept at one time at most.
     pub(crate) fn peak(&self) -> u32 {
         self.peak
     }
@@ -116,16 +116,20 @@ impl Visited {
             hits: 0,
         });
         self.buckets[bucket.index()].push(index);
-        self.listed += 1;
-        self.peak = self.peak.max(self.listed);
+        self.kept += 1;
+        self.peak = self.peak.max(self.kept);
         index
     }
 
     /// Drops a state from its list.
     pub(crate) fn unlist(&mut self, bucket: Bucket, index: StoredIdx) {
         self.buckets[bucket.index()].retain(|other| *other != index);
-        self.listed -= 1;
-        self.stored[index.index()].state = None;
+        let stored = &mut self.stored[index.index()];
+        stored.state = None;
+        // Linux keeps it until its last path ends, and counts it so long.
+        if stored.open == 0 {
+            self.kept -= 1;
+        }
     }
 
     /// A path from `parent` is left for later.
@@ -143,6 +147,9 @@ impl Visited {
             stored.open -= 1;
             if stored.open > 0 {
                 return;
+            }
+            if stored.state.is_none() {
+                self.kept -= 1;
             }
             next = stored.parent;
         }

@@ -5,6 +5,7 @@ use crate::limits::POINTER_OFFSET_MAX;
 use crate::path::Path;
 use crate::reject::{Bound, Dir, Reject};
 use crate::state::{MapIdx, Reg};
+use skep_contracts::map_type_rule;
 use skep_isa::{Reg as R, Size};
 use skep_uapi::{BPF_F_RDONLY_PROG, BPF_F_WRONLY_PROG};
 
@@ -41,8 +42,10 @@ impl Path<'_> {
     ) -> Result<(), Reject> {
         let (at, desc) = (self.at, self.map(map));
         let value_bytes = desc.value_size;
+        let implied = map_type_rule(desc.map_type).map_or(0, |rule| rule.implied_flags);
+        let flags = desc.map_flags | implied;
         match dir {
-            Dir::Write if desc.map_flags & BPF_F_RDONLY_PROG != 0 => {
+            Dir::Write if flags & BPF_F_RDONLY_PROG != 0 => {
                 Err(Reject::MapWriteForbidden {
                     at,
                     value_bytes,
@@ -50,7 +53,7 @@ impl Path<'_> {
                     size,
                 })
             }
-            Dir::Read if desc.map_flags & BPF_F_WRONLY_PROG != 0 => Err(Reject::MapReadForbidden {
+            Dir::Read if flags & BPF_F_WRONLY_PROG != 0 => Err(Reject::MapReadForbidden {
                 at,
                 value_bytes,
                 off,
