@@ -71,11 +71,18 @@ fn compile(source: &Path, object: &Path) -> Outcome {
             Ok(status) if status.success() => return Ok(()),
             Ok(_) => return Err(Failure::message(format!("{}: {} could not compile it", source.display(), clang.display()))),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
+            // Also said if there is none, but a folder of PATH may not be searched.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && is_name(clang) => {}
             Err(error) => return Err(Failure::message(format!("{}: cannot be run: {error}", clang.display()))),
         }
     }
     let tried = candidates.first().map(|clang| clang.display().to_string()).unwrap_or_default();
     Err(Failure::message(format!("{}: C source needs clang, and there is no {tried}: {REMEDY}", source.display())))
+}
+
+/// Whether a command is looked up in `PATH`.
+fn is_name(command: &OsStr) -> bool {
+    Path::new(command).components().count() == 1
 }
 
 /// The flags of `examples/Makefile`.
