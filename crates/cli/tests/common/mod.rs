@@ -38,7 +38,10 @@ impl Program {
         }
         for entry in fs::read_dir(root().join("examples")).unwrap() {
             let path = entry.unwrap().path();
-            dir.write(path.file_name().unwrap().to_str().unwrap(), fs::read(&path).unwrap());
+            dir.write(
+                path.file_name().unwrap().to_str().unwrap(),
+                fs::read(&path).unwrap(),
+            );
         }
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         Self(Arc::new(dir))
@@ -65,7 +68,11 @@ impl Said {
     /// Takes the output of a process.
     pub(crate) fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+        Self {
+            code: output.status.code(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
     }
 }
 
@@ -80,7 +87,11 @@ impl World {
     /// A world where nothing runs and nothing is loaded.
     pub(crate) fn new(program: &Program) -> Self {
         let dir = TempDir::new("walk");
-        let world = Self { program: program.clone(), runtime: dir.join("runtime"), dir };
+        let world = Self {
+            program: program.clone(),
+            runtime: dir.join("runtime"),
+            dir,
+        };
         fs::create_dir(&world.runtime).unwrap();
         fs::set_permissions(&world.runtime, fs::Permissions::from_mode(0o700)).unwrap();
         world.give(world.dir.path());
@@ -129,7 +140,10 @@ impl World {
     /// Any program as the ordinary user.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        command.current_dir(self.dir()).env("XDG_RUNTIME_DIR", &self.runtime).stdin(Stdio::null());
+        command
+            .current_dir(self.dir())
+            .env("XDG_RUNTIME_DIR", &self.runtime)
+            .stdin(Stdio::null());
         if is_root() {
             command.uid(ORDINARY).gid(ORDINARY);
         }
@@ -151,7 +165,12 @@ impl World {
     /// The results of a command that succeeds without a word of warning.
     pub(crate) fn results(&self, line: &str) -> String {
         let said = self.run(line);
-        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "skep {line}\n{}", said.out);
+        assert_eq!(
+            (said.code, said.err.as_str()),
+            (Some(0), ""),
+            "skep {line}\n{}",
+            said.out
+        );
         said.out
     }
 
@@ -176,7 +195,11 @@ impl World {
     /// Starts a command whose standard output somebody will read.
     pub(crate) fn start(&self, line: &str) -> Child {
         let mut command = self.skep(line.split_whitespace());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
     }
 }
 
@@ -188,7 +211,11 @@ impl Drop for World {
         if let (Some(pid), false) = (pid, stopped.status.success()) {
             // The daemon of this world alone: its own answer told the number.
             let _ = Command::new("kill").args(["-KILL", &pid]).status();
-            assert!(std::thread::panicking(), "daemon stop: {:?}", Said::of(&stopped));
+            assert!(
+                std::thread::panicking(),
+                "daemon stop: {:?}",
+                Said::of(&stopped)
+            );
         }
     }
 }
@@ -211,8 +238,13 @@ pub(crate) fn json_value(text: &str, key: &str) -> Option<String> {
 
 /// Checks that `text` is one line that begins as errors do, and gives it.
 pub(crate) fn one_line(text: &str) -> String {
-    let line = text.strip_suffix('\n').unwrap_or_else(|| panic!("not a line: {text:?}"));
-    assert!(!line.contains('\n') && line.starts_with("Error: "), "not one error line: {text}");
+    let line = text
+        .strip_suffix('\n')
+        .unwrap_or_else(|| panic!("not a line: {text:?}"));
+    assert!(
+        !line.contains('\n') && line.starts_with("Error: "),
+        "not one error line: {text}"
+    );
     assert!(!line.contains("panicked"), "{text}");
     line.to_owned()
 }
@@ -228,14 +260,20 @@ pub(crate) fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
 
 /// Ends a child of this test with a signal and gives what it printed.
 pub(crate) fn interrupt(child: Child, signal: &str) -> Said {
-    let status = Command::new("kill").arg(format!("-{signal}")).arg(child.id().to_string()).status();
+    let status = Command::new("kill")
+        .arg(format!("-{signal}"))
+        .arg(child.id().to_string())
+        .status();
     assert!(status.unwrap().success());
     Said::of(&child.wait_with_output().unwrap())
 }
 
 /// Runs a command with bytes on its standard input.
 pub(crate) fn feed(mut command: Command, bytes: &[u8]) -> Said {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(bytes).unwrap();
     Said::of(&child.wait_with_output().unwrap())

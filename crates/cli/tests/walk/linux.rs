@@ -12,7 +12,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 const TRANSCRIPT: &str = "tests/walk/linux.txt";
-const EXAMPLES: [&str; 5] = ["drop_icmp", "swap_tx", "counter_maps", "redirect", "verdicts"];
+const EXAMPLES: [&str; 5] = [
+    "drop_icmp",
+    "swap_tx",
+    "counter_maps",
+    "redirect",
+    "verdicts",
+];
 
 /// A tool, what it works on, and how it is told which object is meant.
 trait Tool {
@@ -52,9 +58,10 @@ impl Tool for Own<'_> {
             ("{HELLO}", By::Name) => "name hello".to_owned(),
             ("{BSS}", By::Name) => "name hello.bss".to_owned(),
             ("{RODATA}", By::Name) => "name hello.rodata".to_owned(),
-            (other, By::Pin | By::Name | By::Id) => {
-                id_of(other, &self.world.results("prog show pinned /sys/fs/bpf/hello -j"))
-            }
+            (other, By::Pin | By::Name | By::Id) => id_of(
+                other,
+                &self.world.results("prog show pinned /sys/fs/bpf/hello -j"),
+            ),
         }
     }
 }
@@ -70,7 +77,11 @@ struct Kernel<'a> {
 impl Tool for Kernel<'_> {
     fn say(&self, words: &str) -> Said {
         let mut command = Command::new(self.program);
-        command.args(self.before).args(words.split_whitespace()).current_dir(self.world.dir()).stdin(Stdio::null());
+        command
+            .args(self.before)
+            .args(words.split_whitespace())
+            .current_dir(self.world.dir())
+            .stdin(Stdio::null());
         Said::of(&command.output().unwrap())
     }
 
@@ -86,7 +97,11 @@ impl Tool for Kernel<'_> {
 
 /// `id N` of what a placeholder stands for, from the JSON of hello.
 fn id_of(placeholder: &str, shown: &str) -> String {
-    let maps = shown.split_once("\"map_ids\":[").and_then(|(_, rest)| rest.split_once(']')).unwrap().0;
+    let maps = shown
+        .split_once("\"map_ids\":[")
+        .and_then(|(_, rest)| rest.split_once(']'))
+        .unwrap()
+        .0;
     let (bss, rodata) = maps.split_once(',').unwrap();
     let id = match placeholder {
         "{HELLO}" => json_value(shown, "id").unwrap(),
@@ -133,7 +148,11 @@ fn transcribe(tool: &impl Tool) -> String {
 /// Masks what may differ in the results of `command`.
 fn masked(command: &str, results: &str) -> String {
     let digit = |c: char| c.is_ascii_digit();
-    let mut text = if command.contains("dump jited") { without_code(results) } else { results.to_owned() };
+    let mut text = if command.contains("dump jited") {
+        without_code(results)
+    } else {
+        results.to_owned()
+    };
     if let Some(at) = text.find(",\"duration_ps\"") {
         // skep's addition, for runs that take less than a nanosecond.
         let end = text[at..].find('}').unwrap() + at;
@@ -143,10 +162,22 @@ fn masked(command: &str, results: &str) -> String {
         let end = text[at..].find("\n}").unwrap() + at;
         text.replace_range(at..end, "");
     }
-    for prefix in ["duration: ", "duration (average): ", "\"duration\":", "\"duration\": "] {
+    for prefix in [
+        "duration: ",
+        "duration (average): ",
+        "\"duration\":",
+        "\"duration\": ",
+    ] {
         text = mask::after(&text, prefix, digit, "N");
     }
-    for prefix in ["uid ", "\"uid\":", "\"uid\": ", "jited ", "\"bytes_jited\":", "\"bytes_jited\": "] {
+    for prefix in [
+        "uid ",
+        "\"uid\":",
+        "\"uid\": ",
+        "jited ",
+        "\"bytes_jited\":",
+        "\"bytes_jited\": ",
+    ] {
         text = mask::after(&text, prefix, digit, "N");
     }
     for prefix in ["\"prog_ids\":[", "\"prog_ids\": ["] {
@@ -163,7 +194,10 @@ fn masked(command: &str, results: &str) -> String {
 /// A line of standard error as it is compared. libbpf's own lines around the verifier's log, and the reason that skep adds to
 /// the last line instead, are not.
 fn comparable(line: &str) -> Option<String> {
-    for plain in ["Error: failed to load object file", "Error: failed to open object file"] {
+    for plain in [
+        "Error: failed to load object file",
+        "Error: failed to open object file",
+    ] {
         if line.starts_with(plain) {
             return Some(plain.to_owned());
         }
@@ -174,7 +208,10 @@ fn comparable(line: &str) -> Option<String> {
 
 /// A line of the log without the address that Linux shows to root: `0: (18) r1 = 0xffff88833d384d38       ; R1=map_value(...`.
 fn without_address(line: &str) -> String {
-    match line.split_once("= 0x").and_then(|(before, rest)| Some((before, rest.split_once("; R")?.1))) {
+    match line
+        .split_once("= 0x")
+        .and_then(|(before, rest)| Some((before, rest.split_once("; R")?.1)))
+    {
         Some((before, state)) if before.contains("(18) r") => format!("{before}= 0xN ; R{state}"),
         Some(_) | None => line.to_owned(),
     }
@@ -191,7 +228,8 @@ fn without_immediates(text: &str) -> String {
             let mut from = 0;
             let code = format!("\"code\"{separator}\"{code}\"");
             while let Some(at) = text[from..].find(&code) {
-                let start = from + at + text[from + at..].find("\"imm\"").unwrap() + "\"imm\"".len();
+                let start =
+                    from + at + text[from + at..].find("\"imm\"").unwrap() + "\"imm\"".len();
                 let end = start + text[start..].find('}').unwrap();
                 text.replace_range(start..end, ":N");
                 from = start;
@@ -219,11 +257,15 @@ fn without_code(dump: &str) -> String {
     }
     let is_code = |line: &&str| {
         let (offset, rest) = line.split_once(":\t").unwrap_or(("", ""));
-        let instruction = !rest.is_empty() && offset.trim_start().chars().all(|c| c.is_ascii_hexdigit());
+        let instruction =
+            !rest.is_empty() && offset.trim_start().chars().all(|c| c.is_ascii_hexdigit());
         let bytes = line.starts_with('\t') && line.split_whitespace().all(|byte| byte.len() == 2);
         instruction || bytes
     };
-    dump.split('\n').filter(|line| !is_code(line)).collect::<Vec<_>>().join("\n")
+    dump.split('\n')
+        .filter(|line| !is_code(line))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// One function of a dump as JSON: everything but the instructions, and of those the first and the ones with source.
@@ -283,7 +325,12 @@ pub(crate) fn skep_on_linux(program: &Program) {
 fn on_linux(program: &Program, tool: &Path, before: &[&str]) {
     let world = World::new(program);
     world.write("packet", [0; 64]);
-    let kernel = Kernel { world: &world, pins: BpfFs::mount(), program: tool, before };
+    let kernel = Kernel {
+        world: &world,
+        pins: BpfFs::mount(),
+        program: tool,
+        before,
+    };
     golden(TRANSCRIPT, &transcribe(&kernel));
 }
 
@@ -295,26 +342,55 @@ pub(crate) fn listings(program: &Program) {
     assert_eq!(world.results("prog"), one);
     assert_eq!(world.results("p s"), one);
     let json = world.results("prog show name hello -j");
-    assert_eq!(world.results("prog list -j"), format!("[{}]\n", json.trim_end()));
-    let uid = if is_root() { ORDINARY } else { skep_sys::effective_uid() };
+    assert_eq!(
+        world.results("prog list -j"),
+        format!("[{}]\n", json.trim_end())
+    );
+    let uid = if is_root() {
+        ORDINARY
+    } else {
+        skep_sys::effective_uid()
+    };
     assert!(one.contains(&format!("  uid {uid}\n")), "{one}");
     // The tag that Linux 6.18 computes, as the transcript of bpftool holds it.
     let tag = json_value(&json, "tag").unwrap();
-    assert!(std::fs::read_to_string(TRANSCRIPT).unwrap().contains(&format!("  tag {tag}  ")), "{tag}");
+    assert!(
+        std::fs::read_to_string(TRANSCRIPT)
+            .unwrap()
+            .contains(&format!("  tag {tag}  ")),
+        "{tag}"
+    );
     let by_tag = world.results(&format!("prog show tag {tag}"));
     assert_eq!(by_tag, one);
 
     let maps = world.results("map list");
-    assert_eq!(maps, world.results("map show name hello.bss") + &world.results("map show name hello.rodata"));
-    let ids = maps.lines().filter_map(|line| line.split_once(": array").map(|(id, _)| id)).collect::<Vec<_>>();
-    assert!(one.contains(&format!("map_ids {}\n", ids.join(","))), "{one}{maps}");
+    assert_eq!(
+        maps,
+        world.results("map show name hello.bss") + &world.results("map show name hello.rodata")
+    );
+    let ids = maps
+        .lines()
+        .filter_map(|line| line.split_once(": array").map(|(id, _)| id))
+        .collect::<Vec<_>>();
+    assert!(
+        one.contains(&format!("map_ids {}\n", ids.join(","))),
+        "{one}{maps}"
+    );
     assert_eq!(world.results("btf list").lines().count(), 1);
 }
 
 /// How Linux's translation of the examples differs from skep's: its line, ours, and why.
 const DIFFERENCES: [(&str, &str, &str); 2] = [
-    ("call bpf_xdp_redirect#N", "call bpf_redirect#N", "Linux shows the name of the body that serves XDP programs"),
-    ("18: (61) r1 = *(u32 *)(r1 +224)", "18: (61) r1 = *(u32 *)(r1 +0)", "where an interface keeps its index"),
+    (
+        "call bpf_xdp_redirect#N",
+        "call bpf_redirect#N",
+        "Linux shows the name of the body that serves XDP programs",
+    ),
+    (
+        "18: (61) r1 = *(u32 *)(r1 +224)",
+        "18: (61) r1 = *(u32 *)(r1 +0)",
+        "where an interface keeps its index",
+    ),
 ];
 
 /// What skep translates beside what Linux translates, for programs that read packets and use maps. `NAME.txt` is
@@ -335,11 +411,18 @@ pub(crate) fn translated(program: &Program) {
         assert_eq!(tag, linux_tag.trim_end(), "{name}");
         let inlined = format!("tests/walk/xlated/{name}.own.txt");
         if Path::new(&inlined).exists() {
-            assert!(linux.contains("__htab_map_lookup_elem") && !own.contains("__htab_map_lookup_elem"), "{name}");
+            assert!(
+                linux.contains("__htab_map_lookup_elem") && !own.contains("__htab_map_lookup_elem"),
+                "{name}"
+            );
             golden(&inlined, &own);
             continue;
         }
-        let expected = DIFFERENCES.iter().fold(linux.to_owned(), |text, (theirs, ours, _)| text.replace(theirs, ours));
+        let expected = DIFFERENCES
+            .iter()
+            .fold(linux.to_owned(), |text, (theirs, ours, _)| {
+                text.replace(theirs, ours)
+            });
         assert_eq!(own, expected, "{name}");
     }
 }
@@ -348,11 +431,20 @@ pub(crate) fn translated(program: &Program) {
 pub(crate) fn translated_by_linux(program: &Program) {
     for name in EXAMPLES {
         let world = World::new(program);
-        let kernel = Kernel { world: &world, pins: BpfFs::mount(), program: &bpftool_path(), before: &[] };
+        let kernel = Kernel {
+            world: &world,
+            pins: BpfFs::mount(),
+            program: &bpftool_path(),
+            before: &[],
+        };
         let pins = kernel.pins();
         let loaded = kernel.say(&format!("prog load examples/{name}.bpf.o {pins}/it"));
         assert_eq!(loaded.code, Some(0), "{loaded:?}");
-        let text = translation(&kernel.say(&format!("prog dump xlated pinned {pins}/it")).out);
+        let text = translation(
+            &kernel
+                .say(&format!("prog dump xlated pinned {pins}/it"))
+                .out,
+        );
         let shown = kernel.say(&format!("prog show pinned {pins}/it -j")).out;
         let text = format!("{text}\ntag {}\n", json_value(&shown, "tag").unwrap());
         golden(format!("tests/walk/xlated/{name}.txt"), &text);
