@@ -52,13 +52,23 @@ pub(crate) struct Session {
 impl Session {
     /// A session that has not connected yet.
     pub(crate) fn new(options: Options, out: Out) -> Self {
-        Self { options, out, batch_depth: 0, connection: None }
+        Self {
+            options,
+            out,
+            batch_depth: 0,
+            connection: None,
+        }
     }
 
     /// A session on a given implementation.
     #[cfg(test)]
     pub(crate) fn on(bpf: Arc<dyn Bpf>, options: Options, out: Out) -> Self {
-        Self { options, out, batch_depth: 0, connection: Some(Connection::Direct(bpf)) }
+        Self {
+            options,
+            out,
+            batch_depth: 0,
+            connection: Some(Connection::Direct(bpf)),
+        }
     }
 
     /// The implementation that commands go to; if that is a daemon and none runs, an empty machine in its place.
@@ -66,7 +76,10 @@ impl Session {
         if self.connection.is_none() {
             self.connection = connect::existing(self.options.target)?;
         }
-        Ok(self.connection.as_ref().map_or_else(connect::empty_machine, Connection::bpf))
+        Ok(self
+            .connection
+            .as_ref()
+            .map_or_else(connect::empty_machine, Connection::bpf))
     }
 
     /// The implementation that commands go to, for one whose effect is to outlast it: the daemon is started if need be.
@@ -79,7 +92,10 @@ impl Session {
 
     /// What to say of a failed command: that the connection broke, if it did.
     fn explain(&self, text: String) -> String {
-        self.connection.as_ref().and_then(Connection::failure).unwrap_or(text)
+        self.connection
+            .as_ref()
+            .and_then(Connection::failure)
+            .unwrap_or(text)
     }
 }
 
@@ -109,7 +125,11 @@ fn show(shown: Outcome, code: u8) -> Result<u8, io::Error> {
 fn dispatch(session: &mut Session, words: Vec<String>) -> Outcome {
     let mut args = Args::new(words);
     let Some(object) = table::object(&mut args) else {
-        let outcome = if args.is_empty() { Ok(()) } else { Err(Failure::Usage) };
+        let outcome = if args.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::Usage)
+        };
         table::main_help(session)?;
         return outcome;
     };
@@ -125,7 +145,11 @@ fn dispatch(session: &mut Session, words: Vec<String>) -> Outcome {
     }
 }
 
-fn usage_on_failure(session: &mut Session, object: &Object, run: impl FnOnce(&mut Session) -> Outcome) -> Outcome {
+fn usage_on_failure(
+    session: &mut Session,
+    object: &Object,
+    run: impl FnOnce(&mut Session) -> Outcome,
+) -> Outcome {
     let outcome = run(session);
     if let Err(Failure::Usage) = outcome {
         table::object_help(session, object)?;
@@ -135,5 +159,9 @@ fn usage_on_failure(session: &mut Session, object: &Object, run: impl FnOnce(&mu
 
 /// The exit code of a process whose output failed: quiet if the reader is gone.
 pub(crate) fn output_failed(error: &io::Error) -> u8 {
-    if error.kind() == io::ErrorKind::BrokenPipe { EXIT_PIPE } else { EXIT_ERROR }
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        EXIT_PIPE
+    } else {
+        EXIT_ERROR
+    }
 }

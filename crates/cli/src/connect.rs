@@ -44,7 +44,9 @@ impl Connection {
 pub(crate) fn existing(target: Target) -> Outcome<Option<Connection>> {
     match target {
         Target::Kernel => Ok(Some(kernel())),
-        Target::Daemon => Ok(running(&endpoint()?)?.map(|client| Connection::Daemon(Arc::new(client)))),
+        Target::Daemon => {
+            Ok(running(&endpoint()?)?.map(|client| Connection::Daemon(Arc::new(client))))
+        }
     }
 }
 
@@ -89,9 +91,15 @@ fn kernel() -> Connection {
 
 /// This program as a daemon.
 fn launch() -> Outcome<Launch> {
-    let program = std::env::current_exe()
-        .map_err(|error| Failure::message(format!("cannot start the daemon: which program am I: {error}")))?;
-    Ok(Launch { program, args: ["daemon", "run", "detached"].map(Into::into).into() })
+    let program = std::env::current_exe().map_err(|error| {
+        Failure::message(format!(
+            "cannot start the daemon: which program am I: {error}"
+        ))
+    })?;
+    Ok(Launch {
+        program,
+        args: ["daemon", "run", "detached"].map(Into::into).into(),
+    })
 }
 
 /// Makes the folder that pins will be put into. Linux's pins are files in real folders; those of skep's machine are

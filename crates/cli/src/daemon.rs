@@ -41,7 +41,8 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
     let endpoint = connect::endpoint()?;
     let log = if request.detached {
         let path = endpoint.log_path();
-        Log::file(&path).map_err(|error| Failure::message(format!("{}: {error}", path.display())))?
+        Log::file(&path)
+            .map_err(|error| Failure::message(format!("{}: {error}", path.display())))?
     } else {
         Log::stderr()
     };
@@ -61,16 +62,23 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
 }
 
 fn parse_run(args: &mut Args) -> Outcome<Run> {
-    let mut request = Run { detached: false, idle: None };
+    let mut request = Run {
+        detached: false,
+        idle: None,
+    };
     while !args.is_empty() {
         if args.take("detached") {
             request.detached = true;
         } else if args.take("idle") {
             args.require_plain(1)?;
             let word = args.next().unwrap_or_default();
-            let seconds = number(&word).ok_or_else(|| Failure::message(format!("can't parse {word} as seconds")))?;
-            request.idle =
-                Some(if seconds == 0 { Idle::Never } else { Idle::After(Duration::from_secs(seconds)) });
+            let seconds = number(&word)
+                .ok_or_else(|| Failure::message(format!("can't parse {word} as seconds")))?;
+            request.idle = Some(if seconds == 0 {
+                Idle::Never
+            } else {
+                Idle::After(Duration::from_secs(seconds))
+            });
         } else {
             return Err(args.unknown());
         }
@@ -88,12 +96,21 @@ pub(crate) fn status(session: &mut Session, args: &mut Args) -> Outcome {
         if session.out.is_json() {
             session.out.nothing();
         } else {
-            writeln!(session.out.results(), "no daemon is running (socket {})", socket(&endpoint))?;
+            writeln!(
+                session.out.results(),
+                "no daemon is running (socket {})",
+                socket(&endpoint)
+            )?;
         }
-        return Err(Failure::Silent { code: EXIT_NOT_RUNNING });
+        return Err(Failure::Silent {
+            code: EXIT_NOT_RUNNING,
+        });
     };
     let status = client.daemon_status().map_err(failure)?;
-    session.out.record(&StatusRecord { status, log: endpoint.log_path().display().to_string() })
+    session.out.record(&StatusRecord {
+        status,
+        log: endpoint.log_path().display().to_string(),
+    })
 }
 
 /// Shows the daemons of this user in all namespaces.
@@ -103,7 +120,10 @@ pub(crate) fn list(session: &mut Session, args: &mut Args) -> Outcome {
     }
     let here = connect::endpoint()?;
     let endpoints = list_endpoints().map_err(failure)?;
-    let records: Vec<_> = endpoints.iter().map(|endpoint| ListRecord::of(endpoint, &here)).collect();
+    let records: Vec<_> = endpoints
+        .iter()
+        .map(|endpoint| ListRecord::of(endpoint, &here))
+        .collect();
     session.out.list(&records)
 }
 
@@ -116,7 +136,10 @@ pub(crate) fn stop(session: &mut Session, args: &mut Args) -> Outcome {
     if let Some(client) = connect::running(&endpoint)? {
         client.shutdown().map_err(failure)?;
         if !wait_until_ended(&endpoint, START_TIME).map_err(failure)? {
-            let text = format!("the daemon (pid {}) has agreed to end and has not done so yet", client.daemon().pid);
+            let text = format!(
+                "the daemon (pid {}) has agreed to end and has not done so yet",
+                client.daemon().pid
+            );
             return Err(Failure::message(text));
         }
     }
@@ -142,16 +165,42 @@ impl StatusRecord {
 
 impl Record for StatusRecord {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        let DaemonStatus { pid, uid, skep, uptime_ns, machine, .. } = &self.status;
-        let DaemonStatus { net_namespace, user_namespace, socket, .. } = &self.status;
-        writeln!(out, "pid {pid}  uid {uid}  skep v{}  up {}s", escape(skep), uptime_ns / 1_000_000_000)?;
+        let DaemonStatus {
+            pid,
+            uid,
+            skep,
+            uptime_ns,
+            machine,
+            ..
+        } = &self.status;
+        let DaemonStatus {
+            net_namespace,
+            user_namespace,
+            socket,
+            ..
+        } = &self.status;
+        writeln!(
+            out,
+            "pid {pid}  uid {uid}  skep v{}  up {}s",
+            escape(skep),
+            uptime_ns / 1_000_000_000
+        )?;
         writeln!(out, "\tsocket {}", escape(socket))?;
         writeln!(out, "\tlog {}", escape(&self.log))?;
-        writeln!(out, "\tnetwork namespace {net_namespace}  user namespace {user_namespace}")?;
+        writeln!(
+            out,
+            "\tnetwork namespace {net_namespace}  user namespace {user_namespace}"
+        )?;
         writeln!(
             out,
             "\tprogs {}  maps {}  btfs {}  links {}  pins {}  other connections {}  trace lines lost {}",
-            machine.progs, machine.maps, machine.btfs, machine.links, machine.pins, self.sessions(), machine.trace_lost
+            machine.progs,
+            machine.maps,
+            machine.btfs,
+            machine.links,
+            machine.pins,
+            self.sessions(),
+            machine.trace_lost
         )
     }
 
@@ -185,7 +234,9 @@ struct ListRecord {
 }
 
 enum State {
-    Running { pid: u32 },
+    Running {
+        pid: u32,
+    },
     /// Its socket is left from one that was killed; the next daemon there replaces it.
     Dead,
     Unusable(String),
@@ -194,11 +245,17 @@ enum State {
 impl ListRecord {
     fn of(endpoint: &Endpoint, here: &Endpoint) -> Self {
         let state = match Client::connect(endpoint) {
-            Ok(client) => State::Running { pid: client.daemon().pid },
+            Ok(client) => State::Running {
+                pid: client.daemon().pid,
+            },
             Err(error) if error.is_absent() => State::Dead,
             Err(error) => State::Unusable(error.error.to_string()),
         };
-        Self { endpoint: endpoint.clone(), here: endpoint == here, state }
+        Self {
+            endpoint: endpoint.clone(),
+            here: endpoint == here,
+            state,
+        }
     }
 
     fn pid(&self) -> Option<u32> {
@@ -223,14 +280,23 @@ impl Record for ListRecord {
         if let Some(pid) = self.pid() {
             write!(out, "  pid {pid}")?;
         }
-        let (net, user) = (self.endpoint.net_namespace(), self.endpoint.user_namespace());
+        let (net, user) = (
+            self.endpoint.net_namespace(),
+            self.endpoint.user_namespace(),
+        );
         let here = if self.here { "  (here)" } else { "" };
-        writeln!(out, "  network namespace {net}  user namespace {user}{here}")
+        writeln!(
+            out,
+            "  network namespace {net}  user namespace {user}{here}"
+        )
     }
 
     fn json(&self) -> Node {
         object([
-            ("socket", plain(self.endpoint.socket_path().display().to_string())),
+            (
+                "socket",
+                plain(self.endpoint.socket_path().display().to_string()),
+            ),
             ("state", plain(self.state())),
             ("pid", self.pid().and_then(plain)),
             ("net_namespace", plain(self.endpoint.net_namespace())),

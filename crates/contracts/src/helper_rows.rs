@@ -1,12 +1,12 @@
 //! The helpers that programs may call, one row each, in order of id. Prototypes are those that the `bpf-helpers(7)` page
 //! and the uapi header describe; which argument may be zero or uninitialised was asked of Linux 6.18.
 
+use crate::Version;
 use crate::helper::ArgKind::{
-    Anything, ConstStr, Ctx, FixedRead, FixedWrite, Map, MapKey, MapValue,
-    MapValueWrite, MemRead, MemReadOrNull, MemWrite, MemWriteOrNull, None as No, Size, SizeOrZero,
+    Anything, ConstStr, Ctx, FixedRead, FixedWrite, Map, MapKey, MapValue, MapValueWrite, MemRead,
+    MemReadOrNull, MemWrite, MemWriteOrNull, None as No, Size, SizeOrZero,
 };
 use crate::helper::{ArgKind, HelperProto, PacketArgs, PacketEffect, RetKind};
-use crate::Version;
 use skep_uapi::{HelperId as H, ProgType};
 
 /// Everything that a row does not say: any licence, packet pointers survive but may not be arguments, all program types,

@@ -39,7 +39,9 @@ fn answer(request: &Value) -> Value {
     let bytes = request["insns"].as_str().and_then(hex).unwrap_or_default();
     let program = match skep_isa::decode_bytes(&bytes) {
         Ok(program) => program,
-        Err(error) => return json!({ "errno": 22, "error": error.to_string(), "log": format!("{error}\n") }),
+        Err(error) => {
+            return json!({ "errno": 22, "error": error.to_string(), "log": format!("{error}\n") });
+        }
     };
     let maps: Vec<MapDesc> = request["maps"]
         .as_array()

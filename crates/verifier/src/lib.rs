@@ -101,11 +101,7 @@ fn explore_all(path: &mut Path<'_>, stats: &mut Stats) -> Result<(), Reject> {
     Ok(())
 }
 
-fn explore_one(
-    path: &mut Path<'_>,
-    stats: &mut Stats,
-    subprog: SubprogIdx,
-) -> Result<(), Reject> {
+fn explore_one(path: &mut Path<'_>, stats: &mut Stats, subprog: SubprogIdx) -> Result<(), Reject> {
     path.state = explore::entry(path, subprog);
     path.at = path.checked.extent(subprog).start;
     path.global = (subprog != SubprogIdx(0)).then_some(subprog);

@@ -25,7 +25,11 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
     let bpf = session.lasting_bpf()?;
     let json = session.out.is_json();
     // In text the signal may end us; in JSON the array has to be closed.
-    let signals = if json { Some(TerminationSignals::block()?) } else { None };
+    let signals = if json {
+        Some(TerminationSignals::block()?)
+    } else {
+        None
+    };
     if json {
         session.out.json_begin_stream()?;
     }
@@ -40,13 +44,19 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
                     // The array is closed; the error goes to standard error.
                     writeln!(out, "]")?;
                 }
-                return Err(Failure::message(format!("failed to read the trace pipe: {errno}")));
+                return Err(Failure::message(format!(
+                    "failed to read the trace pipe: {errno}"
+                )));
             }
         };
         for line in lines {
             if json {
                 let separator = if std::mem::take(&mut first) { "" } else { "," };
-                write!(out, "{separator}{}", to_bpftool_compact(&Value::String(line)))?;
+                write!(
+                    out,
+                    "{separator}{}",
+                    to_bpftool_compact(&Value::String(line))
+                )?;
             } else {
                 writeln!(out, "{}", escape(&line))?;
             }

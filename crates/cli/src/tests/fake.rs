@@ -1,9 +1,11 @@
 //! A [`Bpf`] of fixed content: one program (Linux's translation of `hello.bpf.o`), maps of several types, a link.
 
+use crate::types::Types;
 use skep_btf::{Btf, BtfExt};
 use skep_uapi::{
-    Arch, Bpf, BtfId, BtfInfo, Command, Errno, Handle, Jited, LinkId, LinkInfo, LinkType, MapId, MapInfo, MapType,
-    ObjectKind, PinInfo, ProgCode, ProgId, ProgInfo, ProgType, Reply, TestRunResult, TypeId, Value,
+    Arch, Bpf, BtfId, BtfInfo, Command, Errno, Handle, Jited, LinkId, LinkInfo, LinkType, MapId,
+    MapInfo, MapType, ObjectKind, PinInfo, ProgCode, ProgId, ProgInfo, ProgType, Reply,
+    TestRunResult, TypeId, Value,
 };
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -36,8 +38,18 @@ fn section(name: &str) -> Vec<u8> {
     crate::objdump::sections::content(OBJECT, name).unwrap()
 }
 
+/// The types of `hello.bpf.o`.
+pub(super) fn types() -> Types {
+    Types {
+        btf: Btf::parse(&section(".BTF")).unwrap(),
+    }
+}
+
 fn type_of(name: &str) -> TypeId {
-    Btf::parse(&section(".BTF")).unwrap().find(name, |_| true).unwrap()
+    Btf::parse(&section(".BTF"))
+        .unwrap()
+        .find(name, |_| true)
+        .unwrap()
 }
 
 fn map(id: u32, map_type: MapType, name: &str, sizes: (u32, u32, u32)) -> FakeMap {
@@ -52,7 +64,10 @@ fn map(id: u32, map_type: MapType, name: &str, sizes: (u32, u32, u32)) -> FakeMa
         bytes_memlock: Some(4096),
         ..MapInfo::default()
     };
-    FakeMap { info, entries: BTreeMap::new() }
+    FakeMap {
+        info,
+        entries: BTreeMap::new(),
+    }
 }
 
 fn maps() -> Vec<FakeMap> {
@@ -66,7 +81,9 @@ fn maps() -> Vec<FakeMap> {
     rodata.info.btf_value_type_id = type_of(".rodata");
     rodata.info.map_flags = 0x80;
     rodata.info.frozen = true;
-    rodata.entries.insert(zero.clone(), b"Hello World %d\0".to_vec());
+    rodata
+        .entries
+        .insert(zero.clone(), b"Hello World %d\0".to_vec());
     let mut wide = map(30, MapType::HASH, "wide", (8, 40, 5));
     wide.entries.insert(vec![1; 8], (0..40).collect());
     let mut percpu = map(31, MapType::PERCPU_HASH, "percpu", (4, 12, 4));
@@ -74,7 +91,9 @@ fn maps() -> Vec<FakeMap> {
     let mut jumps = map(32, MapType::PROG_ARRAY, "jumps", (4, 4, 3));
     jumps.info.owner_prog_type = Some(ProgType::XDP);
     jumps.info.owner_jited = true;
-    jumps.entries.insert(zero.clone(), PROG.to_le_bytes().to_vec());
+    jumps
+        .entries
+        .insert(zero.clone(), PROG.to_le_bytes().to_vec());
     let mut outer = map(33, MapType::ARRAY_OF_MAPS, "outer", (4, 4, 2));
     outer.entries.insert(zero, 27_u32.to_le_bytes().to_vec());
     let queue = map(34, MapType::QUEUE, "evil\x1b[31m", (0, 4, 2));
@@ -85,7 +104,10 @@ fn maps() -> Vec<FakeMap> {
 impl Fake {
     pub(super) fn new() -> Self {
         let maps = maps().into_iter().map(|map| (map.info.id.0, map)).collect();
-        Self { maps: Mutex::new(maps), traced: Mutex::new(false) }
+        Self {
+            maps: Mutex::new(maps),
+            traced: Mutex::new(false),
+        }
     }
 
     fn ids(&self, kind: ObjectKind) -> Vec<u32> {
@@ -97,11 +119,26 @@ impl Fake {
         }
     }
 
-    fn with_map(&self, handle: Handle, act: impl FnOnce(&mut FakeMap) -> Result<Value, Errno>) -> Result<Value, Errno> {
-        act(self.maps.lock().unwrap().get_mut(&handle.0).ok_or(Errno::EBADF)?)
+    fn with_map(
+        &self,
+        handle: Handle,
+        act: impl FnOnce(&mut FakeMap) -> Result<Value, Errno>,
+    ) -> Result<Value, Errno> {
+        act(self
+            .maps
+            .lock()
+            .unwrap()
+            .get_mut(&handle.0)
+            .ok_or(Errno::EBADF)?)
     }
 
-    fn update(&self, handle: Handle, key: Vec<u8>, value: Vec<u8>, flags: u64) -> Result<Value, Errno> {
+    fn update(
+        &self,
+        handle: Handle,
+        key: Vec<u8>,
+        value: Vec<u8>,
+        flags: u64,
+    ) -> Result<Value, Errno> {
         self.with_map(handle, |map| {
             let present = map.entries.contains_key(&key);
             let full = map.entries.len() >= usize::try_from(map.info.max_entries).unwrap();
@@ -121,12 +158,17 @@ impl Fake {
         match command {
             Command::Close { .. } | Command::MapFreeze { .. } => Ok(Value::Unit),
             Command::CpuCount => Ok(Value::Count(u64::try_from(CPUS).unwrap())),
-            Command::NextId { kind, after } => {
-                self.ids(kind).into_iter().find(|&id| id > after).map(Value::Id).ok_or(Errno::ENOENT)
-            }
-            Command::OpenId { kind, id } => {
-                self.ids(kind).contains(&id).then_some(Value::Handle(Handle(id))).ok_or(Errno::ENOENT)
-            }
+            Command::NextId { kind, after } => self
+                .ids(kind)
+                .into_iter()
+                .find(|&id| id > after)
+                .map(Value::Id)
+                .ok_or(Errno::ENOENT),
+            Command::OpenId { kind, id } => self
+                .ids(kind)
+                .contains(&id)
+                .then_some(Value::Handle(Handle(id)))
+                .ok_or(Errno::ENOENT),
             Command::OpenPin { path } => match path.as_str() {
                 "/sys/fs/bpf/hello" => Ok(Value::Opened(ObjectKind::Prog, Handle(PROG))),
                 "/sys/fs/bpf/bss" => Ok(Value::Opened(ObjectKind::Map, Handle(27))),
@@ -137,11 +179,18 @@ impl Fake {
             Command::PinRemove { path } if path == "/sys/fs/bpf/hello" => Ok(Value::Unit),
             Command::PinRemove { .. } => Err(Errno::ENOENT),
             Command::PinList { prefix } => Ok(Value::Pins(
-                [("/sys/fs/bpf/bss", ObjectKind::Map, 27), ("/sys/fs/bpf/hello", ObjectKind::Prog, PROG)]
-                    .into_iter()
-                    .filter(|(path, ..)| path.starts_with(&prefix))
-                    .map(|(path, kind, id)| PinInfo { path: path.to_owned(), kind, id })
-                    .collect(),
+                [
+                    ("/sys/fs/bpf/bss", ObjectKind::Map, 27),
+                    ("/sys/fs/bpf/hello", ObjectKind::Prog, PROG),
+                ]
+                .into_iter()
+                .filter(|(path, ..)| path.starts_with(&prefix))
+                .map(|(path, kind, id)| PinInfo {
+                    path: path.to_owned(),
+                    kind,
+                    id,
+                })
+                .collect(),
             )),
             Command::ProgInfo { .. } => Ok(Value::ProgInfo(Box::new(prog_info()))),
             Command::ProgCode { .. } => Ok(Value::ProgCode(Box::new(prog_code()))),
@@ -154,7 +203,7 @@ impl Fake {
                 id: LinkId(LINK),
                 link_type: LinkType::XDP.0,
                 prog_id: ProgId(PROG),
-                ifindex: 2,
+                ifindex: 4_000_000,
             })),
             Command::TestRun(run) => Ok(Value::TestRun(TestRunResult {
                 retval: 2,
@@ -165,7 +214,11 @@ impl Fake {
             })),
             Command::TraceRead { .. } => {
                 let before = std::mem::replace(&mut *self.traced.lock().unwrap(), true);
-                if before { Err(Errno::EIO) } else { Ok(Value::Lines(vec!["skep-1 [000] hello \x1b".to_owned()])) }
+                if before {
+                    Err(Errno::EIO)
+                } else {
+                    Ok(Value::Lines(vec!["skep-1 [000] hello \x1b".to_owned()]))
+                }
             }
             other => self.map_answer(other),
         }
@@ -173,20 +226,40 @@ impl Fake {
 
     fn map_answer(&self, command: Command) -> Result<Value, Errno> {
         match command {
-            Command::MapInfo { map } => self.with_map(map, |map| Ok(Value::MapInfo(Box::new(map.info.clone())))),
+            Command::MapInfo { map } => {
+                self.with_map(map, |map| Ok(Value::MapInfo(Box::new(map.info.clone()))))
+            }
             Command::MapLookup { map, key, .. } => self.with_map(map, |map| {
-                map.entries.get(&key).cloned().map(Value::Bytes).ok_or(Errno::ENOENT)
+                map.entries
+                    .get(&key)
+                    .cloned()
+                    .map(Value::Bytes)
+                    .ok_or(Errno::ENOENT)
             }),
             Command::MapNextKey { map, key } => self.with_map(map, |map| {
-                let next = map.entries.keys().find(|next| key.as_ref().is_none_or(|key| *next > key));
+                let next = map
+                    .entries
+                    .keys()
+                    .find(|next| key.as_ref().is_none_or(|key| *next > key));
                 next.cloned().map(Value::Bytes).ok_or(Errno::ENOENT)
             }),
-            Command::MapUpdate { map, key, value, flags } => self.update(map, key, value, flags),
-            Command::MapDelete { map, key } => {
-                self.with_map(map, |map| map.entries.remove(&key).map(|_| Value::Unit).ok_or(Errno::ENOENT))
-            }
+            Command::MapUpdate {
+                map,
+                key,
+                value,
+                flags,
+            } => self.update(map, key, value, flags),
+            Command::MapDelete { map, key } => self.with_map(map, |map| {
+                map.entries
+                    .remove(&key)
+                    .map(|_| Value::Unit)
+                    .ok_or(Errno::ENOENT)
+            }),
             Command::MapLookupAndDelete { map, .. } => self.with_map(map, |map| {
-                map.entries.pop_first().map(|(_, value)| Value::Bytes(value)).ok_or(Errno::ENOENT)
+                map.entries
+                    .pop_first()
+                    .map(|(_, value)| Value::Bytes(value))
+                    .ok_or(Errno::ENOENT)
             }),
             Command::MapCreate(map) if map.key_size == 3 => Err(Errno::EINVAL),
             Command::MapCreate(_) => Ok(Value::Handle(Handle(27))),

@@ -9,11 +9,15 @@ mod fake;
 
 use crate::app::{self, Session};
 use crate::options::{self, Request};
-use crate::output::Out;
+use crate::output::{Out, Record};
+use crate::prog::code::{Code, Details};
+use crate::prog::graph::graph;
+use crate::prog::jited::{JitedDump, Symbols};
+use crate::prog::xlated::Xlated;
 use fake::Fake;
 use skep::{Machine, Peer};
-use skep_testkit::{golden, mask};
-use skep_uapi::Bpf;
+use skep_testkit::{TempDir, golden, mask};
+use skep_uapi::{Arch, Bpf, Jited, ProgCode, ProgInfo};
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
@@ -45,7 +49,11 @@ fn transcribe(bpf: &Arc<dyn Bpf>, command: &str) -> String {
     let words = command.split_whitespace().map(str::to_owned).collect();
     let (results, errors) = (Shared::default(), Shared::default());
     let sinks = |options: &app::Options| {
-        Out::new(Box::new(results.clone()), Box::new(errors.clone()), options.format)
+        Out::new(
+            Box::new(results.clone()),
+            Box::new(errors.clone()),
+            options.format,
+        )
     };
     let code = match options::parse(words) {
         Ok(line) => {
@@ -64,7 +72,10 @@ fn transcribe(bpf: &Arc<dyn Bpf>, command: &str) -> String {
         }
     };
     let mut text = format!("$ {command}\n{}", results.text());
-    errors.text().lines().for_each(|line| text.push_str(&format!("! {line}\n")));
+    errors
+        .text()
+        .lines()
+        .for_each(|line| text.push_str(&format!("! {line}\n")));
     if code != 0 {
         text.push_str(&format!("=> {code}\n"));
     }
@@ -86,7 +97,16 @@ fn machine() {
 fn masked(text: &str) -> String {
     let digit = |c: char| c.is_ascii_digit();
     let mut text = mask::addresses(&mask::load_times(&mask::call_numbers(text)));
-    for prefix in ["duration: ", "duration (average): ", "\"duration\":", "\"duration_ps\":", "uid ", "\"uid\":", "\"uid\": ", "movabsq\t$"] {
+    for prefix in [
+        "duration: ",
+        "duration (average): ",
+        "\"duration\":",
+        "\"duration_ps\":",
+        "uid ",
+        "\"uid\":",
+        "\"uid\": ",
+        "movabsq\t$",
+    ] {
         text = mask::after(&text, prefix, digit, "N");
     }
     mask::after(&text, "callq\t0x", |c| c.is_ascii_hexdigit(), "N")
@@ -146,11 +166,10 @@ fn closed_output_is_quiet() {
 /// No command line makes the tool panic: every prefix of a set of words, and words in wrong places.
 #[test]
 fn any_words_end_in_an_exit_code() {
-    const WORDS: &[&str] = &[
-        "prog", "map", "btf", "link", "pin", "show", "dump", "xlated", "jited", "name", "id", "pinned", "tag", "key",
-        "value", "hex", "1", "0x10", "99999999999", "hello", "hello.bss", "visual", "opcodes", "file", "format", "c",
-        "update", "lookup", "create", "type", "run", "data_in", "repeat", "batch", "", "-", "objdump", "-S", "-j",
-    ];
+    const WORDS: &str = "prog map btf link pin show dump xlated jited name id pinned tag key value hex 1 0x10 \
+         99999999999 hello hello.bss visual opcodes format c update lookup create type run data_in repeat batch objdump \
+         -S -j";
+    let vocabulary: Vec<&str> = WORDS.split_whitespace().collect();
     let bpf = Arc::new(Fake::new());
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     for _ in 0..4000 {
@@ -163,16 +182,97 @@ fn any_words_end_in_an_exit_code() {
             usize::try_from(state >> 33).unwrap()
         };
         for _ in 0..next() % 9 {
-            command.push(WORDS[next() % WORDS.len()].to_owned());
+            command.push(vocabulary[next() % vocabulary.len()].to_owned());
         }
-        // Standard input is not ours, and no file is to be written.
-        if command.iter().any(|word| word == "-" || word == "file" || word.is_empty()) {
+        let Ok(line) = options::parse(command) else {
             continue;
-        }
-        let Ok(line) = options::parse(command) else { continue };
-        let out = Out::new(Box::new(Shared::default()), Box::new(Shared::default()), line.options.format);
+        };
+        let out = Out::new(
+            Box::new(Shared::default()),
+            Box::new(Shared::default()),
+            line.options.format,
+        );
         let mut session = Session::on(Arc::<Fake>::clone(&bpf), line.options, out);
         app::run(&mut session, line.words).unwrap();
         session.out.finish().unwrap();
+    }
+}
+
+/// Whatever a peer says is a program's code, dumping it ends with some text.
+#[test]
+fn any_bytes_are_dumped() {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = |count: usize| -> Vec<u8> {
+        let next = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            state.to_be_bytes()[0]
+        };
+        std::iter::repeat_with(next).take(count).collect()
+    };
+    for round in 0..200 {
+        let code = ProgCode {
+            xlated: bytes(8 * 40 + round % 9),
+            jited: Jited {
+                code: bytes(400 + round),
+                func_lens: vec![100, 0, u32::MAX],
+                ksyms: vec![u64::MAX - 50, 7],
+                line_addrs: vec![u64::MAX - 40, 3, 9],
+                arch: None,
+                symbols: Vec::new(),
+            },
+            func_info: bytes(30),
+            line_info: bytes(100),
+            prog_tags: Vec::new(),
+        };
+        let types = fake::types();
+        let code = Code::new(ProgInfo::default(), "any".to_owned(), code, Some(types));
+        let details = Details {
+            opcodes: true,
+            linum: true,
+        };
+        for arch in [Arch::X86_64, Arch::Aarch64] {
+            let jited = Jited {
+                arch: Some(arch),
+                ..code.code.jited.clone()
+            };
+            let dump = JitedDump::new(&code, &jited, details, Symbols::Shown);
+            dump.text(&mut io::sink()).unwrap();
+            let _ = dump.json().to_compact();
+        }
+        let dump = Xlated::new(&code, details);
+        dump.text(&mut io::sink()).unwrap();
+        let _ = dump.json().to_compact();
+        assert!(graph(&code, details).ends_with("}\n"));
+    }
+}
+
+/// A damaged object file is listed or refused, with source from either place.
+#[test]
+fn any_file_is_listed_or_refused() {
+    let dir = TempDir::new("damaged");
+    let whole = std::fs::read("tests/data/hello.bpf.o").unwrap();
+    let bpf: Arc<dyn Bpf> = Arc::new(Fake::new());
+    let mut state = 88_172_645_463_325_252_usize;
+    for round in 0..400 {
+        let mut bytes = whole.clone();
+        for _ in 0..=round % 8 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let at = state % bytes.len();
+            bytes[at] = state.to_be_bytes()[0];
+        }
+        bytes.truncate(if round % 5 == 0 {
+            state % whole.len()
+        } else {
+            whole.len()
+        });
+        let path = dir.write("damaged.o", bytes);
+        for command in ["objdump -S", "objdump --dwarf", "btf dump file"] {
+            let text = transcribe(&bpf, &format!("{command} {}", path.display()));
+            assert!(text.lines().count() > 1, "{command}");
+        }
     }
 }

@@ -165,15 +165,18 @@ pub(super) struct Ordered(u32);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct BranchReg(u32);
 
-/// How a load or store of the frame changes its base, [`Gpr::SP`].
+/// When an access to the stack changes [`Gpr::SP`], by which it also addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Index {
-    /// Not.
-    Offset,
+pub(super) enum Indexed {
     /// Before the access.
     Pre,
     /// After it.
     Post,
+}
+
+/// `[sp, #off]`.
+pub(super) fn on_stack(off: i32) -> Mem {
+    Mem { base: Gpr::SP, off }
 }
 
 /// The rows.
@@ -398,32 +401,36 @@ impl Asm {
         self.word(op.0 | access.field() | form | mem.base.n() | t.d());
     }
 
-    /// `op t, [sp, #bytes]` and its indexed forms, for eight bytes. `bytes` is within -256 to 255.
-    pub(super) fn frame_one(&mut self, op: LoadStore, t: Gpr, index: Index, bytes: i32) {
+    /// `op t, [sp, #bytes]!` or `op t, [sp], #bytes`, for eight bytes. `bytes` is within -256 to 255.
+    pub(super) fn indexed(&mut self, op: LoadStore, t: Gpr, index: Indexed, bytes: i32) {
         let form = match index {
-            Index::Offset => 0x3800_0000,
-            Index::Post => 0x3800_0400,
-            Index::Pre => 0x3800_0c00,
+            Indexed::Post => 0x3800_0400,
+            Indexed::Pre => 0x3800_0c00,
         };
         debug_assert!((-256..256).contains(&bytes), "frames are small");
         let field = (bytes.cast_unsigned() & 0x1ff) << 12;
         self.word(op.0 | Access::B8.field() | form | field | Gpr::SP.n() | t.d());
     }
 
-    /// `op t, t2, [base, #bytes]` and its indexed forms. `bytes` is a multiple of 8 within -512 to 504.
-    pub(super) fn pair(
-        &mut self,
-        op: Pair,
-        (t, t2): (Gpr, Gpr),
-        index: Index,
-        Mem { base, off }: Mem,
-    ) {
+    /// `op t, t2, [sp, #bytes]!` or `op t, t2, [sp], #bytes`. `bytes` is a multiple of 8 within -512 to 504.
+    pub(super) fn pair_indexed(&mut self, op: Pair, pair: (Gpr, Gpr), index: Indexed, bytes: i32) {
         let form = match index {
-            Index::Offset => 0x0100_0000,
-            Index::Post => 0x0080_0000,
-            Index::Pre => 0x0180_0000,
+            Indexed::Post => 0x0080_0000,
+            Indexed::Pre => 0x0180_0000,
         };
-        debug_assert!((-512..512).contains(&off) && off % 8 == 0, "frames are small");
+        self.pair_form(op, form, pair, on_stack(bytes));
+    }
+
+    /// `op t, t2, [mem]`. The offset is a multiple of 8 within -512 to 504.
+    pub(super) fn pair(&mut self, op: Pair, pair: (Gpr, Gpr), mem: Mem) {
+        self.pair_form(op, 0x0100_0000, pair, mem);
+    }
+
+    fn pair_form(&mut self, op: Pair, form: u32, (t, t2): (Gpr, Gpr), Mem { base, off }: Mem) {
+        debug_assert!(
+            (-512..512).contains(&off) && off % 8 == 0,
+            "frames are small"
+        );
         let field = ((off / 8).cast_unsigned() & 0x7f) << 15;
         self.word(op.0 | form | field | t2.a() | base.n() | t.d());
     }

@@ -10,7 +10,7 @@
 //! A function does only what it needs: a leaf that names no saved register and no stack has no frame at all. x29 chains
 //! frames that call, for profilers and unwinders. The stack pointer stays a multiple of 16, as the processor wants.
 
-use super::asm::{Asm, Gpr, Index, Mem, OpSize, op};
+use super::asm::{Access, Asm, Gpr, Indexed, OpSize, on_stack, op};
 use super::imm::ArithImm;
 use super::regs::{ENTRY_RUN_CTX, FRAME, R0, RESULT, RUN_CTX, native};
 use crate::driver::{FunctionPlan, Role, RunCtxUse};
@@ -75,14 +75,14 @@ impl Frame {
     /// The prologue.
     pub(super) fn enter(&self, asm: &mut Asm) {
         for (pair, place) in self.pairs() {
-            // The first one makes the room for all.
-            let (index, off) = match place {
-                0 => (Index::Pre, -self.saved_bytes()),
-                place => (Index::Offset, place),
-            };
-            match pair {
-                (one, None) => asm.frame_one(op::STR, one, index, off),
-                (one, Some(two)) => asm.pair(op::STP, (one, two), index, on_stack(off)),
+            match (pair, place) {
+                // The first one makes the room for all.
+                ((one, None), 0) => asm.indexed(op::STR, one, Indexed::Pre, -self.saved_bytes()),
+                ((one, Some(two)), 0) => {
+                    asm.pair_indexed(op::STP, (one, two), Indexed::Pre, -self.saved_bytes());
+                }
+                ((one, None), _) => asm.access(op::STR, Access::B8, one, on_stack(place)),
+                ((one, Some(two)), _) => asm.pair(op::STP, (one, two), on_stack(place)),
             }
         }
         if self.links {
@@ -105,13 +105,13 @@ impl Frame {
             asm.arith(op::ADD_IMM, OpSize::X, Gpr::SP, Gpr::SP, self.stack());
         }
         for (pair, place) in self.pairs().rev() {
-            let (index, off) = match place {
-                0 => (Index::Post, self.saved_bytes()),
-                place => (Index::Offset, place),
-            };
-            match pair {
-                (one, None) => asm.frame_one(op::LDR, one, index, off),
-                (one, Some(two)) => asm.pair(op::LDP, (one, two), index, on_stack(off)),
+            match (pair, place) {
+                ((one, None), 0) => asm.indexed(op::LDR, one, Indexed::Post, self.saved_bytes()),
+                ((one, Some(two)), 0) => {
+                    asm.pair_indexed(op::LDP, (one, two), Indexed::Post, self.saved_bytes());
+                }
+                ((one, None), _) => asm.access(op::LDR, Access::B8, one, on_stack(place)),
+                ((one, Some(two)), _) => asm.pair(op::LDP, (one, two), on_stack(place)),
             }
         }
     }
@@ -127,8 +127,4 @@ impl Frame {
         self.leave(asm);
         asm.branch_reg(op::RET, Gpr::LR);
     }
-}
-
-fn on_stack(off: i32) -> Mem {
-    Mem { base: Gpr::SP, off }
 }

@@ -72,10 +72,12 @@ fn shifted_twice(asm: &mut Asm, first: &Insn, second: &Insn) -> bool {
     else {
         return false;
     };
-    let right = match op {
-        AluOp::Rsh => Shift::Right,
-        AluOp::Arsh => Shift::RightSigned,
-        _ => return false,
+    let right = if op == AluOp::Rsh {
+        Shift::Right
+    } else if op == AluOp::Arsh {
+        Shift::RightSigned
+    } else {
+        return false;
     };
     if width != again || dst != result {
         return false;

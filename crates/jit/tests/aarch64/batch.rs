@@ -78,7 +78,11 @@ impl Batch {
 
     /// Runs everything; outcomes by program and run.
     pub(crate) fn run(&self) -> Vec<Vec<Outcome>> {
-        let file = scratch().join(format!("batch-{:?}", std::thread::current().id()));
+        let file = scratch().join(format!(
+            "batch-{}-{:?}",
+            std::process::id(),
+            std::thread::current().id()
+        ));
         std::fs::write(&file, self.to_bytes()).unwrap();
         let output = Command::new("qemu-aarch64-static")
             .arg(harness())

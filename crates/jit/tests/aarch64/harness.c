@@ -81,7 +81,7 @@ __asm__(".text\n"
 	"	ldp	x29, x30, [sp], #96\n"
 	"	ret\n");
 
-/* Helper 1: r1 + 3 r2 + 5 r3 + 7 r4 + 11 r5; leaves rubbish in every register that a call may change. */
+/* Helpers 1 and 28: r1 + 3 r2 + 5 r3 + 7 r4 + 11 r5; leaves rubbish in every register that a call may change. */
 void helper_mix(void);
 __asm__(".global helper_mix\n"
 	"helper_mix:\n"
@@ -164,7 +164,8 @@ static void make_helpers(void)
 		int id;
 		void *body;
 	} helpers[] = {
-		{ 1, helper_mix }, { 2, helper_env }, { 3, helper_call_back }, { 12, helper_tail_call },
+		{ 1, helper_mix },	     { 28, helper_mix },       { 2, helper_env },
+		{ 3, helper_call_back }, { 12, helper_tail_call },
 	};
 	char *at = map_at(HELPERS_BASE, 4096);
 

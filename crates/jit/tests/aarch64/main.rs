@@ -12,9 +12,8 @@ mod programs;
 mod sweep;
 
 use batch::Batch;
-use libtest_mimic::{Arguments, Failed, Trial};
 use skep_jit::CallModel;
-use std::process::{Command, Stdio};
+use skep_testkit::{Harness, Need};
 use sweep::Sweep;
 
 use iced_x86 as _;
@@ -39,37 +38,12 @@ const TESTS: [(&str, Test); 8] = [
 ];
 
 fn main() {
-    let args = Arguments::from_args();
-    let missing = missing();
-    let required = std::env::var("SKEP_REQUIRE")
-        .is_ok_and(|needs| needs.split(',').any(|need| need == "qemu"));
-    let trials = TESTS.map(|(name, test)| {
-        let body = missing.clone();
-        let trial = Trial::test(name, move || match body {
-            None => {
-                test();
-                Ok(())
-            }
-            Some(why) => Err(Failed::from(format!("needs qemu: {why}"))),
+    let harness = TESTS
+        .into_iter()
+        .fold(Harness::from_args(), |harness, (name, test)| {
+            harness.case(name, &[Need::Qemu], test)
         });
-        if missing.is_some() && !required {
-            trial.with_kind("needs qemu").with_ignored_flag(true)
-        } else {
-            trial
-        }
-    });
-    libtest_mimic::run(&args, trials.into()).exit();
-}
-
-/// The first tool that is not there.
-fn missing() -> Option<String> {
-    let tools = ["qemu-aarch64-static", "aarch64-linux-gnu-gcc"];
-    let works = |tool: &str| {
-        let mut command = Command::new(tool);
-        command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
-    };
-    tools.into_iter().find(|tool| !works(tool)).map(|tool| format!("no {tool}"))
+    harness.run()
 }
 
 /// Runs all in one go and compares each outcome with the model's.

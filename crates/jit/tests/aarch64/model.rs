@@ -1,4 +1,4 @@
-//! What a program must do, by the meanings that `isa` gives its operations; the harness's helpers 1 and 2 included.
+//! What a program must do, by the meanings that `isa` gives its operations; the harness's helpers 1, 2 and 28 included.
 //!
 //! Memory is that of the run and the stacks of the functions. Addresses of the stack differ from the machine's, so
 //! programs must not let them show.
@@ -100,39 +100,14 @@ impl Machine<'_> {
         let here = InsnIdx(u32::try_from(at).unwrap());
         let taken = || jump_target(here, &insn).map(|target| usize::try_from(target).unwrap());
         match insn {
-            Insn::Alu { op, width, dst, src } => {
-                let src = self.operand(src);
-                let dst = self.reg(dst);
-                *dst = op.eval(width, *dst, src);
-            }
-            Insn::Neg { width, dst } => {
-                let dst = self.reg(dst);
-                *dst = eval_neg(width, *dst);
-            }
-            Insn::Mov { width, dst, src } => {
-                *self.reg(dst) = eval_mov(width, self.operand(src));
-            }
-            Insn::MovSx { width, dst, src, from } => {
-                *self.reg(dst) = eval_movsx(width, from, *self.reg(src));
-            }
-            Insn::Swap { kind, dst, size } => {
-                let dst = self.reg(dst);
-                *dst = kind.eval(size, *dst);
-            }
-            Insn::LoadImm64 { dst, imm } => *self.reg(dst) = wide(imm),
-            Insn::Imm64High => {}
-            Insn::Load { size, signed, dst, base, off } => {
-                let address = self.address(base, off);
-                let value = self.load(address, size);
-                *self.reg(dst) = if signed { size.sign_extend(value) } else { value };
-            }
-            Insn::Store { size, base, off, src } => {
-                let (address, value) = (self.address(base, off), self.operand(src));
-                self.store(address, size, value);
-            }
-            Insn::Atomic { op, size, dst, src, off } => self.atomic(op, size, (dst, src), off),
             Insn::Jump { .. } => return taken(),
-            Insn::JumpIf { op, width, dst, src, .. } => {
+            Insn::JumpIf {
+                op,
+                width,
+                dst,
+                src,
+                ..
+            } => {
                 let (dst, src) = (*self.reg(dst), self.operand(src));
                 if op.eval(width, dst, src) {
                     return taken();
@@ -156,9 +131,83 @@ impl Machine<'_> {
                 self.regs[6..].copy_from_slice(&saved);
                 return Some(back);
             }
-            other => panic!("not in the model: {other:?}"),
+            other => self.arithmetic(other),
         }
         Some(at + 1)
+    }
+
+    fn arithmetic(&mut self, insn: Insn) {
+        match insn {
+            Insn::Alu {
+                op,
+                width,
+                dst,
+                src,
+            } => {
+                let src = self.operand(src);
+                let dst = self.reg(dst);
+                *dst = op.eval(width, *dst, src);
+            }
+            Insn::Neg { width, dst } => {
+                let dst = self.reg(dst);
+                *dst = eval_neg(width, *dst);
+            }
+            Insn::Mov { width, dst, src } => {
+                *self.reg(dst) = eval_mov(width, self.operand(src));
+            }
+            Insn::MovSx {
+                width,
+                dst,
+                src,
+                from,
+            } => {
+                *self.reg(dst) = eval_movsx(width, from, *self.reg(src));
+            }
+            Insn::Swap { kind, dst, size } => {
+                let dst = self.reg(dst);
+                *dst = kind.eval(size, *dst);
+            }
+            Insn::LoadImm64 { dst, imm } => *self.reg(dst) = wide(imm),
+            Insn::Imm64High => {}
+            other => self.access(other),
+        }
+    }
+
+    fn access(&mut self, insn: Insn) {
+        match insn {
+            Insn::Load {
+                size,
+                signed,
+                dst,
+                base,
+                off,
+            } => {
+                let address = self.address(base, off);
+                let value = self.load(address, size);
+                *self.reg(dst) = if signed {
+                    size.sign_extend(value)
+                } else {
+                    value
+                };
+            }
+            Insn::Store {
+                size,
+                base,
+                off,
+                src,
+            } => {
+                let (address, value) = (self.address(base, off), self.operand(src));
+                self.store(address, size, value);
+            }
+            Insn::Atomic {
+                op,
+                size,
+                dst,
+                src,
+                off,
+            } => self.atomic(op, size, (dst, src), off),
+            other => panic!("not in the model: {other:?}"),
+        }
     }
 
     fn atomic(&mut self, op: AtomicOp, size: Size, (dst, src): (Reg, Reg), off: i16) {
@@ -191,10 +240,12 @@ impl Machine<'_> {
             return;
         }
         self.regs[0] = match id {
-            1 => [1, 3, 5, 7, 11]
+            1 | 28 => [1, 3, 5, 7, 11]
                 .into_iter()
                 .zip(&self.regs[1..])
-                .fold(0, |sum, (factor, reg)| reg.wrapping_mul(factor).wrapping_add(sum)),
+                .fold(0, |sum, (factor, reg)| {
+                    reg.wrapping_mul(factor).wrapping_add(sum)
+                }),
             2 => ENV_MARK,
             _ => panic!("no helper {id} in the model"),
         };

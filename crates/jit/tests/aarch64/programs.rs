@@ -4,8 +4,8 @@
 use crate::batch::{Batch, Run};
 use crate::model::ENV_MARK;
 use crate::sweep::Sweep;
-use skep_isa::{Insn, JmpOp, Operand, Program, Reg, Width};
 use skep_isa::text::assemble;
+use skep_isa::{Insn, JmpOp, Operand, Program, Reg, Width};
 use skep_jit::CallModel;
 use skep_xlate::Xlated;
 
@@ -95,7 +95,7 @@ r2 = r9
 r3 = r7
 r4 = 0
 r5 = -1
-call 1
+call 28
 *(u64 *)(r6 + 0) = r8
 *(u64 *)(r6 + 8) = r9
 r0 ^= r7
@@ -150,18 +150,39 @@ exit";
 
 /// Programs that the model can run.
 pub(crate) fn modelled() -> Vec<Sweep> {
-    let texts = [LOOP, STACK, LOCAL_CALLS, HELPERS, HELPER_IN_LOCAL, MAY_GOTO, WIDE];
+    let texts = [
+        LOOP,
+        STACK,
+        LOCAL_CALLS,
+        HELPERS,
+        HELPER_IN_LOCAL,
+        MAY_GOTO,
+        WIDE,
+    ];
     let mut all: Vec<Sweep> = texts
         .into_iter()
         .map(|text| Sweep {
             program: xlated(text),
-            runs: vec![memory(), Run { may_goto_left: 0, ..memory() }],
+            runs: vec![
+                memory(),
+                Run {
+                    may_goto_left: 0,
+                    ..memory()
+                },
+            ],
         })
         .collect();
     // Within and beyond the reach of tbz (32 KiB) and of the other conditional branches (1 MiB).
     let near = assemble("r0 += 1\nexit").unwrap().insns()[0];
     let long = assemble("call 12\nexit").unwrap().insns()[0];
-    for (count, filler) in [(8189, near), (8190, near), (8191, near), (8192, near), (13000, long), (16000, long)] {
+    for (count, filler) in [
+        (8189, near),
+        (8190, near),
+        (8191, near),
+        (8192, near),
+        (13000, long),
+        (16000, long),
+    ] {
         for (op, src) in [
             (JmpOp::Jset, Operand::Imm(4)),
             (JmpOp::Jeq, Operand::Imm(4)),
@@ -169,13 +190,19 @@ pub(crate) fn modelled() -> Vec<Sweep> {
             (JmpOp::Jgt, Operand::Reg(Reg::R3)),
         ] {
             let runs = [0, 4].map(|value| {
-                let mut run = Run { tail_calls_left: 0, ..memory() };
+                let mut run = Run {
+                    tail_calls_left: 0,
+                    ..memory()
+                };
                 let ctx = run.memory.len() / 2;
                 run.memory[ctx] = value;
                 run
             });
             let program = far_branch(op, src, &vec![filler; count]);
-            all.push(Sweep { program, runs: runs.into() });
+            all.push(Sweep {
+                program,
+                runs: runs.into(),
+            });
         }
     }
     all
@@ -183,21 +210,24 @@ pub(crate) fn modelled() -> Vec<Sweep> {
 
 /// Branches over `filler`, from before and from behind it.
 fn far_branch(op: JmpOp, src: Operand, filler: &[Insn]) -> Xlated {
-    let branch = |slots: usize, back: bool| {
-        let off = i16::try_from(slots).unwrap();
-        let off = if back { -off } else { off };
-        let (width, dst) = (Width::W64, Reg::R2);
-        Insn::JumpIf { op, width, dst, src, off }
+    let slots = i16::try_from(filler.len()).unwrap();
+    let branch = |off: i16| Insn::JumpIf {
+        op,
+        width: Width::W64,
+        dst: Reg::R2,
+        src,
+        off,
     };
-    let body = assemble("r2 = *(u8 *)(r1 + 0)\nr3 = 2\nr0 = 0\ngoto +1\nexit\nr0 += 1000\nexit").unwrap();
+    let body =
+        assemble("r2 = *(u8 *)(r1 + 0)\nr3 = 2\nr0 = 0\ngoto +1\nexit\nr0 += 1000\nexit").unwrap();
     let mut insns = body.insns()[..4].to_vec();
     let exit = body.insns()[4];
     // The landing of the branch back: an exit.
     insns.push(exit);
-    insns.push(branch(filler.len(), false));
+    insns.push(branch(slots));
     insns.extend(filler);
     insns.push(body.insns()[5]);
-    insns.push(branch(filler.len() + 4, true));
+    insns.push(branch(-(slots + 4)));
     insns.push(exit);
     Xlated::assume_verified_for_tests(&Program::new(insns).unwrap())
 }
@@ -205,7 +235,9 @@ fn far_branch(op: JmpOp, src: Operand, filler: &[Insn]) -> Xlated {
 /// Callbacks and tail calls.
 pub(crate) fn expected() {
     for calls in [CallModel::Near, CallModel::Far] {
-        call_back(calls);
+        call_back(calls, "");
+        // More than 1 MiB away.
+        call_back(calls, &"call 12\n".repeat(16000));
         tail_calls(calls);
     }
 }
@@ -231,9 +263,10 @@ call 2
 r0 += r6
 exit";
 
-fn call_back(calls: CallModel) {
+/// The callback with code between the functions.
+fn call_back(calls: CallModel, between: &str) {
     let mut batch = Batch::default();
-    let program = xlated(CALL_BACK);
+    let program = xlated(&CALL_BACK.replace("body: ", &format!("{between}body: ")));
     let run = |thunk: u64| {
         let mut memory = vec![0; 80];
         memory[32..40].copy_from_slice(&thunk.to_le_bytes());
@@ -243,7 +276,9 @@ fn call_back(calls: CallModel) {
         Run::new(memory)
     };
     // Where the thunk is shows only after compilation.
-    let thunk = Batch::default().add(&program, calls, Vec::new()).callback_thunk();
+    let thunk = Batch::default()
+        .add(&program, calls, Vec::new())
+        .callback_thunk();
     batch.add(&program, calls, vec![run(thunk.unwrap().into())]);
     let outcome = &batch.run()[0][0];
     let body = (90 - 20) * 3 - 8;
@@ -286,24 +321,51 @@ fn tail_calls(calls: CallModel) {
     let run = |target: u64, left: u32| {
         let mut memory = vec![0; 32];
         memory[8..16].copy_from_slice(&target.to_le_bytes());
-        Run { tail_calls_left: left, ..Run::new(memory) }
+        Run {
+            tail_calls_left: left,
+            ..Run::new(memory)
+        }
     };
     let mut batch = Batch::default();
     let direct = xlated(TAIL_CALL);
     let own = batch.next_offset();
     let nowhere = u64::MAX;
-    batch.add(&direct, calls, vec![run(own, 33), run(own, 5), run(own, 0), run(nowhere, 33)]);
+    batch.add(
+        &direct,
+        calls,
+        vec![run(own, 33), run(own, 5), run(own, 0), run(nowhere, 33)],
+    );
     let leaf = batch.next_offset();
-    batch.add(&xlated("r0 = *(u64 *)(r1 - 8)\nr0 += 7\nexit"), calls, Vec::new());
+    batch.add(
+        &xlated("r0 = *(u64 *)(r1 - 8)\nr0 += 7\nexit"),
+        calls,
+        Vec::new(),
+    );
     batch.add(&direct, calls, vec![run(leaf, 1)]);
     let local = xlated(LOCAL_TAIL_CALL);
-    batch.add(&local, calls, vec![run(leaf, 33), run(nowhere, 33), run(own, 33)]);
+    batch.add(
+        &local,
+        calls,
+        vec![run(leaf, 33), run(nowhere, 33), run(own, 33)],
+    );
     let outcomes = batch.run();
     let seen = |program: usize| -> Vec<(u64, u64, u64)> {
         let outcomes = outcomes[program].iter();
-        outcomes.map(|one| (one.r0, one.tail_calls_left, one.not_kept)).collect()
+        outcomes
+            .map(|one| (one.r0, one.tail_calls_left, one.not_kept))
+            .collect()
     };
-    assert_eq!(seen(0), [(134, 0, 0), (106, 0, 0), (101, 0, 0), (101, 33, 0)]);
+    assert_eq!(
+        seen(0),
+        [(134, 0, 0), (106, 0, 0), (101, 0, 0), (101, 33, 0)]
+    );
     assert_eq!(seen(2), [(leaf + 7, 0, 0)]);
-    assert_eq!(seen(3), [(leaf + 7 + 1003, 32, 0), (1 + 1003, 33, 0), (133 + 1003, 0, 0)]);
+    assert_eq!(
+        seen(3),
+        [
+            (leaf + 7 + 1003, 32, 0),
+            (1 + 1003, 33, 0),
+            (133 + 1003, 0, 0)
+        ]
+    );
 }

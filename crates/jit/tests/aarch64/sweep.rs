@@ -92,12 +92,23 @@ fn mov(dst: Reg, src: Operand) -> Insn {
 
 fn load(dst: Reg, base: Reg, off: i16) -> Insn {
     let (size, signed) = (Size::Dw, false);
-    Insn::Load { size, signed, dst, base, off }
+    Insn::Load {
+        size,
+        signed,
+        dst,
+        base,
+        off,
+    }
 }
 
 fn store(base: Reg, off: i16, src: Reg) -> Insn {
     let (size, src) = (Size::Dw, Operand::Reg(src));
-    Insn::Store { size, base, off, src }
+    Insn::Store {
+        size,
+        base,
+        off,
+        src,
+    }
 }
 
 fn xlated(insns: Vec<Insn>) -> Xlated {
@@ -116,7 +127,11 @@ fn around(regs: &[Reg], body: &[Insn]) -> Xlated {
     let pointer = other(regs);
     let offset = |index: usize| 8 * i16::try_from(index).unwrap();
     let count = offset(regs.len());
-    let places = || regs.iter().enumerate().map(|(index, reg)| (offset(index), *reg));
+    let places = || {
+        regs.iter()
+            .enumerate()
+            .map(|(index, reg)| (offset(index), *reg))
+    };
     let mut insns = vec![mov(pointer, Operand::Reg(Reg::R1))];
     insns.extend(places().map(|(off, reg)| load(reg, pointer, off - count)));
     insns.extend(body);
@@ -127,11 +142,16 @@ fn around(regs: &[Reg], body: &[Insn]) -> Xlated {
 }
 
 fn singles() -> Vec<Run> {
-    VALUES.iter().map(|value| words(&[*value, !*value])).collect()
+    VALUES
+        .iter()
+        .map(|value| words(&[*value, !*value]))
+        .collect()
 }
 
 fn pairs() -> Vec<Run> {
-    let rows = VALUES.iter().map(|left| VALUES.map(|right| words(&[*left, right])));
+    let rows = VALUES
+        .iter()
+        .map(|left| VALUES.map(|right| words(&[*left, right])));
     rows.flatten().collect()
 }
 
@@ -142,19 +162,34 @@ fn some_pairs() -> Vec<Run> {
 /// Arithmetic: immediates on one register, then pairs of registers (all operands for one pair, some for all).
 pub(crate) fn alu() -> Vec<Sweep> {
     let mut all = Vec::new();
-    for (op, width) in AluOp::ALL.into_iter().flat_map(|op| Width::ALL.map(|width| (op, width))) {
-        let insn = |dst, src| Insn::Alu { op, width, dst, src };
+    for (op, width) in AluOp::ALL
+        .into_iter()
+        .flat_map(|op| Width::ALL.map(|width| (op, width)))
+    {
+        let insn = |dst, src| Insn::Alu {
+            op,
+            width,
+            dst,
+            src,
+        };
         for imm in IMMS {
             let body = insn(Reg::R0, Operand::Imm(imm));
             // A constant shift is at most the width.
             if Program::new(vec![body, Insn::Exit]).is_ok() {
                 let program = around(&[Reg::R0, Reg::R1], &[body]);
-                all.push(Sweep { program, runs: singles() });
+                all.push(Sweep {
+                    program,
+                    runs: singles(),
+                });
             }
         }
         for (dst, src) in registers().flat_map(|dst| registers().map(move |src| (dst, src))) {
             let first = (dst, src) == (Reg::R2, Reg::R7);
-            let second = if dst == src { other(&[dst, Reg::R6]) } else { src };
+            let second = if dst == src {
+                other(&[dst, Reg::R6])
+            } else {
+                src
+            };
             let program = around(&[dst, second], &[insn(dst, Operand::Reg(src))]);
             let runs = if first { pairs() } else { some_pairs() };
             all.push(Sweep { program, runs });
@@ -167,28 +202,57 @@ pub(crate) fn alu() -> Vec<Sweep> {
 pub(crate) fn fused() -> Vec<Sweep> {
     let (left, dst, src) = (Reg::R4, Reg::R0, Reg::R8);
     let mut all = Vec::new();
-    for (op, width) in AluOp::ALL.into_iter().flat_map(|op| Width::ALL.map(|width| (op, width))) {
+    for (op, width) in AluOp::ALL
+        .into_iter()
+        .flat_map(|op| Width::ALL.map(|width| (op, width)))
+    {
         let sources = [dst, left, src].map(Operand::Reg).into_iter();
         for source in sources.chain([0, 1, 16, -5, 29].map(Operand::Imm)) {
-            let second = Insn::Alu { op, width, dst, src: source };
+            let second = Insn::Alu {
+                op,
+                width,
+                dst,
+                src: source,
+            };
             if Program::new(vec![second, Insn::Exit]).is_err() {
                 continue;
             }
             for moved in Width::ALL {
-                let first = Insn::Mov { width: moved, dst, src: Operand::Reg(left) };
+                let first = Insn::Mov {
+                    width: moved,
+                    dst,
+                    src: Operand::Reg(left),
+                };
                 let program = around(&[left, dst, src], &[first, second]);
                 let run = |values: &[u64]| words(values);
                 let runs = VALUES.windows(3).map(run).collect();
-                all.push(Sweep { program: program, runs });
+                all.push(Sweep { program, runs });
             }
         }
     }
     for width in Width::ALL {
-        for (up, down) in [(0, 0), (0, 5), (5, 0), (3, 9), (9, 3), (31, 31), (24, 24), (16, 31)] {
+        for (up, down) in [
+            (0, 0),
+            (0, 5),
+            (5, 0),
+            (3, 9),
+            (9, 3),
+            (31, 31),
+            (24, 24),
+            (16, 31),
+        ] {
             for op in [AluOp::Rsh, AluOp::Arsh] {
-                let alu = |op, imm| Insn::Alu { op, width, dst, src: Operand::Imm(imm) };
+                let alu = |op, imm| Insn::Alu {
+                    op,
+                    width,
+                    dst,
+                    src: Operand::Imm(imm),
+                };
                 let program = around(&[dst, src], &[alu(AluOp::Lsh, up), alu(op, down)]);
-                all.push(Sweep { program, runs: singles() });
+                all.push(Sweep {
+                    program,
+                    runs: singles(),
+                });
             }
         }
     }
@@ -200,10 +264,27 @@ pub(crate) fn unary() -> Vec<Sweep> {
     let mut bodies = Vec::new();
     for (dst, src) in registers().flat_map(|dst| registers().map(move |src| (dst, src))) {
         for width in Width::ALL {
-            bodies.push((dst, src, Insn::Mov { width, dst, src: Operand::Reg(src) }));
+            bodies.push((
+                dst,
+                src,
+                Insn::Mov {
+                    width,
+                    dst,
+                    src: Operand::Reg(src),
+                },
+            ));
             for from in [Size::B, Size::H, Size::W] {
                 if (width, from) != (Width::W32, Size::W) {
-                    bodies.push((dst, src, Insn::MovSx { width, dst, src, from }));
+                    bodies.push((
+                        dst,
+                        src,
+                        Insn::MovSx {
+                            width,
+                            dst,
+                            src,
+                            from,
+                        },
+                    ));
                 }
             }
         }
@@ -212,7 +293,15 @@ pub(crate) fn unary() -> Vec<Sweep> {
         for width in Width::ALL {
             bodies.push((dst, dst, Insn::Neg { width, dst }));
             for imm in IMMS {
-                bodies.push((dst, dst, Insn::Mov { width, dst, src: Operand::Imm(imm) }));
+                bodies.push((
+                    dst,
+                    dst,
+                    Insn::Mov {
+                        width,
+                        dst,
+                        src: Operand::Imm(imm),
+                    },
+                ));
             }
         }
         for (kind, size) in SwapKind::ALL
@@ -223,8 +312,15 @@ pub(crate) fn unary() -> Vec<Sweep> {
         }
     }
     let sweeps = bodies.into_iter().map(|(dst, src, body)| {
-        let second = if dst == src { other(&[dst, Reg::R6]) } else { src };
-        Sweep { program: around(&[dst, second], &[body]), runs: singles() }
+        let second = if dst == src {
+            other(&[dst, Reg::R6])
+        } else {
+            src
+        };
+        Sweep {
+            program: around(&[dst, second], &[body]),
+            runs: singles(),
+        }
     });
     sweeps.collect()
 }
@@ -233,16 +329,36 @@ pub(crate) fn unary() -> Vec<Sweep> {
 pub(crate) fn jumps() -> Vec<Sweep> {
     let mut all = Vec::new();
     let (dst, src) = (Reg::R3, Reg::R9);
-    for (op, width) in JmpOp::ALL.into_iter().flat_map(|op| Width::ALL.map(|width| (op, width))) {
+    for (op, width) in JmpOp::ALL
+        .into_iter()
+        .flat_map(|op| Width::ALL.map(|width| (op, width)))
+    {
         let imms = IMMS.map(Operand::Imm).into_iter();
         for source in imms.chain([Operand::Reg(src), Operand::Reg(dst)]) {
             let set = |value| mov(src, Operand::Imm(value));
-            let taken = |off| Insn::JumpIf { op, width, dst, src: source, off };
-            let forwards = [taken(2), set(1), Insn::Jump { off: 1, long: false }, set(2)];
+            let taken = |off| Insn::JumpIf {
+                op,
+                width,
+                dst,
+                src: source,
+                off,
+            };
+            let forwards = [
+                taken(2),
+                set(1),
+                Insn::Jump {
+                    off: 1,
+                    long: false,
+                },
+                set(2),
+            ];
             let backwards = [
                 Insn::Jump { off: 2, long: true },
                 set(1),
-                Insn::Jump { off: 2, long: false },
+                Insn::Jump {
+                    off: 2,
+                    long: false,
+                },
                 taken(-3),
                 set(2),
             ];
@@ -252,7 +368,10 @@ pub(crate) fn jumps() -> Vec<Sweep> {
             };
             for body in [&forwards[..], &backwards[..]] {
                 let program = around(&[dst, src], body);
-                all.push(Sweep { program, runs: runs.clone() });
+                all.push(Sweep {
+                    program,
+                    runs: runs.clone(),
+                });
             }
         }
     }
@@ -260,8 +379,8 @@ pub(crate) fn jumps() -> Vec<Sweep> {
 }
 
 const OFFSETS: [i16; 28] = [
-    0, 1, 2, 4, 8, 12, -1, -2, -8, 255, 256, 257, -255, -256, -257, 510, 4088, 4095, 4096, 8190, 8192,
-    16380, 16384, 32752, 32760, 32767, -4096, -32768,
+    0, 1, 2, 4, 8, 12, -1, -2, -8, 255, 256, 257, -255, -256, -257, 510, 4088, 4095, 4096, 8190,
+    8192, 16380, 16384, 32752, 32760, 32767, -4096, -32768,
 ];
 
 /// Memory that reaches from every offset, filled with a pattern.
@@ -273,29 +392,67 @@ fn reaching(off: i16) -> Run {
 /// Loads and stores of every size at every kind of offset.
 pub(crate) fn memory() -> Vec<Sweep> {
     let mut all = Vec::new();
-    for (off, size) in OFFSETS.into_iter().flat_map(|off| {
-        [Size::B, Size::H, Size::W, Size::Dw].map(|size| (off, size))
-    }) {
+    for (off, size) in OFFSETS
+        .into_iter()
+        .flat_map(|off| [Size::B, Size::H, Size::W, Size::Dw].map(|size| (off, size)))
+    {
         let mut add = |insns: &[Insn]| {
             let mut insns = insns.to_vec();
             insns.push(Insn::Exit);
             let runs = vec![reaching(off)];
-            all.push(Sweep { program: xlated(insns), runs });
+            all.push(Sweep {
+                program: xlated(insns),
+                runs,
+            });
         };
         let (base, dst) = (Reg::R1, Reg::R0);
-        add(&[Insn::Load { size, signed: false, dst, base, off }]);
-        let same = Insn::Load { size, signed: false, dst: base, base, off };
+        add(&[Insn::Load {
+            size,
+            signed: false,
+            dst,
+            base,
+            off,
+        }]);
+        let same = Insn::Load {
+            size,
+            signed: false,
+            dst: base,
+            base,
+            off,
+        };
         add(&[same, mov(Reg::R0, Operand::Reg(base))]);
         if size != Size::Dw {
-            add(&[Insn::Load { size, signed: true, dst, base, off }]);
+            add(&[Insn::Load {
+                size,
+                signed: true,
+                dst,
+                base,
+                off,
+            }]);
         }
         for imm in [0, 1, -1, 0x1234, -0x8000, 0x1234_5678, i32::MIN] {
             let src = Operand::Imm(imm);
-            add(&[mov(dst, Operand::Imm(3)), Insn::Store { size, base, off, src }]);
+            add(&[
+                mov(dst, Operand::Imm(3)),
+                Insn::Store {
+                    size,
+                    base,
+                    off,
+                    src,
+                },
+            ]);
         }
         for imm in [0, -2, i32::MAX] {
             let src = Operand::Reg(dst);
-            add(&[mov(dst, Operand::Imm(imm)), Insn::Store { size, base, off, src }]);
+            add(&[
+                mov(dst, Operand::Imm(imm)),
+                Insn::Store {
+                    size,
+                    base,
+                    off,
+                    src,
+                },
+            ]);
         }
     }
     all
@@ -309,7 +466,10 @@ pub(crate) fn atomics() -> Vec<Sweep> {
         let all = [Size::W, Size::Dw, Size::B, Size::H];
         all.into_iter().take(if few { 2 } else { 4 })
     };
-    for (op, size) in AtomicOp::ALL.into_iter().flat_map(|op| sizes(op).map(move |size| (op, size))) {
+    for (op, size) in AtomicOp::ALL
+        .into_iter()
+        .flat_map(|op| sizes(op).map(move |size| (op, size)))
+    {
         for (dst, src) in [
             (Reg::R1, Reg::R2),
             (Reg::R1, Reg::R0),
@@ -332,7 +492,13 @@ pub(crate) fn atomics() -> Vec<Sweep> {
                     load(value, pointer, 8),
                 ];
                 insns.push(mov(base, Operand::Reg(pointer)));
-                insns.push(Insn::Atomic { op, size, dst, src, off });
+                insns.push(Insn::Atomic {
+                    op,
+                    size,
+                    dst,
+                    src,
+                    off,
+                });
                 if base != value && base != Reg::R0 {
                     insns.push(store(pointer, -8, value));
                 }
@@ -354,7 +520,10 @@ pub(crate) fn atomics() -> Vec<Sweep> {
                     }
                     run
                 });
-                all.push(Sweep { program: xlated(insns), runs: runs.into() });
+                all.push(Sweep {
+                    program: xlated(insns),
+                    runs: runs.into(),
+                });
             }
         }
     }

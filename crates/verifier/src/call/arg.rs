@@ -10,8 +10,7 @@ use skep_contracts::{ArgKind, HelperProto, PacketArgs};
 use skep_isa::Reg as R;
 
 /// What Linux lists as possible where memory is wanted.
-const MEMORY: &str =
-    "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_";
+const MEMORY: &str = "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_";
 
 /// Stack that a helper writes.
 #[derive(Clone, Copy, Debug)]
@@ -166,12 +165,7 @@ impl Path<'_> {
         }
     }
 
-    fn check_map_memory(
-        &mut self,
-        args: &mut Args,
-        kind: ArgKind,
-        reg: R,
-    ) -> Result<(), Reject> {
+    fn check_map_memory(&mut self, args: &mut Args, kind: ArgKind, reg: R) -> Result<(), Reject> {
         let value = *self.state.reg(reg);
         let Some(map) = args.map else {
             let what = "a helper whose key precedes its map".to_owned();
@@ -202,9 +196,7 @@ impl Path<'_> {
         bytes: u32,
         value: &Reg,
     ) -> Result<(), Reject> {
-        if matches!(value.kind, Kind::Stack(_))
-            && !aligned(&value.value, value.off.into(), bytes)
-        {
+        if matches!(value.kind, Kind::Stack(_)) && !aligned(&value.value, value.off.into(), bytes) {
             return Err(Reject::Misaligned {
                 at: self.at,
                 kind: "stack ",
@@ -259,12 +251,7 @@ impl Path<'_> {
     }
 
     /// Checks the memory behind an argument.
-    fn check_region(
-        &mut self,
-        args: &mut Args,
-        region: Region,
-        value: &Reg,
-    ) -> Result<(), Reject> {
+    fn check_region(&mut self, args: &mut Args, region: Region, value: &Reg) -> Result<(), Reject> {
         let Region {
             reg,
             bytes,

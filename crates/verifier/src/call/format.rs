@@ -102,7 +102,9 @@ mod tests {
         for (format, count) in taken {
             assert_eq!(conversions(format.as_bytes()), Some(count), "{format}");
         }
-        for format in ["%!", "%hd", "%.3d", "%*d", "%n", "%pQ", "%lc", "%zd", "%", "%l", "%f"] {
+        for format in [
+            "%!", "%hd", "%.3d", "%*d", "%n", "%pQ", "%lc", "%zd", "%", "%l", "%f",
+        ] {
             assert_eq!(conversions(format.as_bytes()), None, "{format}");
         }
     }

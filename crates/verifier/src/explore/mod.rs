@@ -80,10 +80,7 @@ impl<'p, 'a> Explorer<'p, 'a> {
         let result = self.walk();
         self.stats.total_states += self.visited.total();
         self.stats.peak_states = self.stats.peak_states.max(self.visited.peak());
-        self.stats.max_states_per_insn = self
-            .stats
-            .max_states_per_insn
-            .max(self.visited.longest());
+        self.stats.max_states_per_insn = self.stats.max_states_per_insn.max(self.visited.longest());
         result
     }
 

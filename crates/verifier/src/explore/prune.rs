@@ -127,19 +127,12 @@ impl Explorer<'_, '_> {
     }
 
     /// Meets a state that the current path came from, or that is still being walked elsewhere.
-    fn meet_ancestor(
-        &mut self,
-        index: StoredIdx,
-        ids: &mut IdMap,
-    ) -> Result<Verdict, Reject> {
+    fn meet_ancestor(&mut self, index: StoredIdx, ids: &mut IdMap) -> Result<Verdict, Reject> {
         let at = self.path.at;
         let Some(old) = self.visited.get(index).state.as_ref() else {
             return Ok(Verdict::Open);
         };
-        let is_may_goto = matches!(
-            self.path.checked.insns[at.index()],
-            Insn::MayGoto { .. }
-        );
+        let is_may_goto = matches!(self.path.checked.insns[at.index()], Insn::MayGoto { .. });
         let cur = &self.path.state;
         if is_may_goto && old.may_goto_depth != cur.may_goto_depth {
             let live = all_slots(self.path.checked, old, at);
@@ -238,10 +231,7 @@ impl Explorer<'_, '_> {
     /// Stores the current state; from now on its numbers are told apart from those of other stored states.
     fn store(&mut self) {
         let at = self.path.at;
-        if matches!(
-            self.path.checked.insns[at.index()],
-            Insn::MayGoto { .. }
-        ) {
+        if matches!(self.path.checked.insns[at.index()], Insn::MayGoto { .. }) {
             self.widen();
         }
         clear_single_ids(&mut self.path.state);

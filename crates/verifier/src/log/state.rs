@@ -115,7 +115,10 @@ fn write_reg(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt::Re
 }
 
 fn write_scalar(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt::Result {
-    if names.precision.is_some_and(|graph| graph.is_precise(reg.node)) {
+    if names
+        .precision
+        .is_some_and(|graph| graph.is_precise(reg.node))
+    {
         f.write_str("P")?;
     }
     if let Some(value) = reg.value.as_const() {
@@ -146,12 +149,10 @@ fn write_pointer(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt
         parts.add(format_args!("off={}", reg.off))?;
     }
     match reg.kind {
-        Kind::Packet | Kind::PacketMeta => {
-            match reg.range.bytes() {
-                Some(bytes) => parts.add(format_args!("r={bytes}"))?,
-                None => parts.add(format_args!("r={:#x}", i64::from(reg.range.number())))?,
-            }
-        }
+        Kind::Packet | Kind::PacketMeta => match reg.range.bytes() {
+            Some(bytes) => parts.add(format_args!("r={bytes}"))?,
+            None => parts.add(format_args!("r={:#x}", i64::from(reg.range.number())))?,
+        },
         Kind::MapPtr(map) | Kind::MapValue(map) | Kind::MapValueOrNull(map) => {
             let map = (names.map)(map);
             if !map.name.is_empty() {
@@ -159,7 +160,12 @@ fn write_pointer(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt
             }
             parts.add(format_args!("ks={},vs={}", map.key_bytes, map.value_bytes))?;
         }
-        Kind::Uninit | Kind::Scalar | Kind::Ctx | Kind::Stack(_) | Kind::PacketEnd | Kind::Func(_) => {}
+        Kind::Uninit
+        | Kind::Scalar
+        | Kind::Ctx
+        | Kind::Stack(_)
+        | Kind::PacketEnd
+        | Kind::Func(_) => {}
     }
     match reg.value.as_const() {
         Some(0) => {}

@@ -118,7 +118,10 @@ impl Path<'_> {
     pub(crate) fn print_validated(&mut self) {
         if let (Some(subprog), true) = (self.global, self.log.prints_insns()) {
             let name = &self.checked.decl(subprog).name;
-            let text = format!("Func#{} ('{name}') is safe for any args that match its prototype\n", subprog.0);
+            let text = format!(
+                "Func#{} ('{name}') is safe for any args that match its prototype\n",
+                subprog.0
+            );
             self.log.write(format_args!("{text}"));
         }
     }
@@ -246,7 +249,12 @@ impl Path<'_> {
         let text = format!(
             "cur state:{}\nold state:{}",
             self.render_top(Scratched::ALL),
-            self.render_with(old.frame(), depth - 1, Scratched::ALL, Some(&self.precision)),
+            self.render_with(
+                old.frame(),
+                depth - 1,
+                Scratched::ALL,
+                Some(&self.precision)
+            ),
         );
         self.log.write(format_args!("{text}\n"));
     }

@@ -329,7 +329,10 @@ impl Path<'_> {
         let (index, byte) = slot_of(min);
         let slot = self.state.frame_at(frame).slot(index);
         if byte == 0 && slot.spill_bytes() == bytes {
-            return slot.spilled().filter(|reg| reg.as_const().is_some()).copied();
+            return slot
+                .spilled()
+                .filter(|reg| reg.as_const().is_some())
+                .copied();
         }
         let part = slot.bytes.get(byte..byte + bytes)?;
         part.iter()

@@ -197,12 +197,7 @@ fn parameter(btf: &Btf, id: TypeId, ctx_name: &str) -> Param {
     }
 }
 
-fn lines(
-    insns: &[Insn],
-    subprogs: &[Extent],
-    env: &Env<'_>,
-    btf: &Btf,
-) -> Result<(), Reject> {
+fn lines(insns: &[Insn], subprogs: &[Extent], env: &Env<'_>, btf: &Btf) -> Result<(), Reject> {
     let mut functions = subprogs.iter().enumerate().peekable();
     let mut previous: Option<InsnIdx> = None;
     for (index, record) in env.line_info.iter().enumerate() {

@@ -133,7 +133,10 @@ impl LiveStack {
         let instance = &mut self.instances[at.index()];
         let first = instance.at(insn);
         let seen = &mut instance.seen[first / instance.frames];
-        for (masks, &slots) in instance.masks[first..].iter_mut().zip(&slots[..instance.frames]) {
+        for (masks, &slots) in instance.masks[first..]
+            .iter_mut()
+            .zip(&slots[..instance.frames])
+        {
             let writes = if *seen { masks.writes & slots } else { slots };
             if writes != masks.writes {
                 masks.writes = writes;
@@ -203,10 +206,7 @@ impl LiveStack {
 }
 
 /// The backward pass over one instance, to its fixed point; gives the number of steps.
-fn settle_one(
-    instance: &mut Instance,
-    next: &impl Fn(InsnIdx) -> [Option<InsnIdx>; 2],
-) -> u64 {
+fn settle_one(instance: &mut Instance, next: &impl Fn(InsnIdx) -> [Option<InsnIdx>; 2]) -> u64 {
     let mut steps = 0;
     let mut changed = true;
     instance.dirty = false;

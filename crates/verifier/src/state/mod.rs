@@ -13,10 +13,10 @@ pub(crate) mod reg;
 pub(crate) mod stack;
 
 pub(crate) use frame::{Frame, SubprogIdx};
+pub(crate) use live::{InstanceIdx, LiveStack, Slots};
 pub(crate) use precision::{Node, Precision};
 pub(crate) use reg::{Id, Kind, MapIdx, Range, Reg};
 pub(crate) use stack::{Byte, Slot};
-pub(crate) use live::{InstanceIdx, LiveStack, Slots};
 
 use skep_isa::{InsnIdx, Reg as R};
 use std::rc::Rc;

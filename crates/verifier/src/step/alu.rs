@@ -98,12 +98,7 @@ fn unknown(width: Width) -> Scalar {
 }
 
 /// Immediates for which an operation is not defined.
-fn check_immediate(
-    path: &Path<'_>,
-    op: AluOp,
-    width: Width,
-    src: Operand,
-) -> Result<(), Reject> {
+fn check_immediate(path: &Path<'_>, op: AluOp, width: Width, src: Operand) -> Result<(), Reject> {
     let Operand::Imm(imm) = src else {
         return Ok(());
     };

@@ -94,8 +94,5 @@ impl Path<'_> {
 
 /// Memory that is rewritten (contexts) or that others do not access atomically (packets) is out.
 fn allows(cell: &Cell) -> bool {
-    !matches!(
-        cell.base.kind,
-        Kind::Ctx | Kind::Packet | Kind::PacketMeta
-    )
+    !matches!(cell.base.kind, Kind::Ctx | Kind::Packet | Kind::PacketMeta)
 }

@@ -76,9 +76,7 @@ fn known(compare: &Compare) -> Option<bool> {
     let (left, right) = (&compare.left, &compare.right);
     match (left.is_scalar(), right.is_scalar()) {
         (true, true) if same_register(compare) => same(compare.op, compare.width, &left.value),
-        (true, true) => {
-            domain::compare_known(compare.op, compare.width, &left.value, &right.value)
-        }
+        (true, true) => domain::compare_known(compare.op, compare.width, &left.value, &right.value),
         (false, false) if compare.width == Width::W64 => packet_known(compare),
         (false, true) if compare.width == Width::W64 => never_null(compare.op, left, right),
         (true, false) if compare.width == Width::W64 => never_null(compare.op, right, left),

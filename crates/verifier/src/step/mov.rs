@@ -32,13 +32,7 @@ impl Path<'_> {
         self.write(dst, copy)
     }
 
-    pub(super) fn movsx(
-        &mut self,
-        width: Width,
-        dst: R,
-        src: R,
-        from: Size,
-    ) -> Result<(), Reject> {
+    pub(super) fn movsx(&mut self, width: Width, dst: R, src: R, from: Size) -> Result<(), Reject> {
         let value = self.read(src)?;
         self.writable(dst)?;
         if !value.is_scalar() {

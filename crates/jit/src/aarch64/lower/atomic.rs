@@ -102,7 +102,12 @@ fn fetch(asm: &mut Asm, operation: ThreeReg, target: Target) {
 fn exchange(asm: &mut Asm, target: Target) {
     let again = asm.here();
     asm.load_ordered(op::LDXR, target.access, OLD, target.base);
-    asm.store_exclusive(op::STLXR, target.access, STATUS, (target.value, target.base));
+    asm.store_exclusive(
+        op::STLXR,
+        target.access,
+        STATUS,
+        (target.value, target.base),
+    );
     asm.branch(A64Branch::IfReg(Is::NotZero, OpSize::W, STATUS), again);
     asm.barrier();
     asm.mov(target.size, target.value, OLD);
@@ -114,7 +119,12 @@ fn compare_exchange(asm: &mut Asm, target: Target) {
     asm.load_ordered(op::LDXR, target.access, OLD, target.base);
     asm.three(op::SUBS, target.size, Gpr::ZR, OLD, R0);
     asm.branch(A64Branch::If(Cond::Ne), done);
-    asm.store_exclusive(op::STLXR, target.access, STATUS, (target.value, target.base));
+    asm.store_exclusive(
+        op::STLXR,
+        target.access,
+        STATUS,
+        (target.value, target.base),
+    );
     asm.branch(A64Branch::IfReg(Is::NotZero, OpSize::W, STATUS), again);
     asm.stream().bind(done);
     asm.barrier();

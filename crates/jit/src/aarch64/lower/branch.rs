@@ -26,9 +26,7 @@ fn without_flags(condition: Condition) -> Option<A64Branch> {
     let dst = native(condition.dst);
     let sign = Bit::masked(u32::MAX, size);
     match (condition.op, condition.src) {
-        (JmpOp::Jeq | JmpOp::Jle, Operand::Imm(0)) => {
-            Some(A64Branch::IfReg(Is::Zero, size, dst))
-        }
+        (JmpOp::Jeq | JmpOp::Jle, Operand::Imm(0)) => Some(A64Branch::IfReg(Is::Zero, size, dst)),
         (JmpOp::Jne | JmpOp::Jgt, Operand::Imm(0)) => {
             Some(A64Branch::IfReg(Is::NotZero, size, dst))
         }

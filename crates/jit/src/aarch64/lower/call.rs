@@ -3,7 +3,7 @@
 //! Whatever is called returns its result in x0: a local function too, because a tail call may put another program's main
 //! function in its place.
 
-use crate::aarch64::asm::{Access, Asm, Gpr, Index, Mem, OpSize, op};
+use crate::aarch64::asm::{Access, Asm, Gpr, Indexed, Mem, OpSize, op};
 use crate::aarch64::branch::A64Branch;
 use crate::aarch64::regs::{HELPER_RUN_CTX, OPERAND, R0, RESULT, RUN_CTX};
 use crate::driver::RunCtxUse;
@@ -42,20 +42,23 @@ pub(in crate::aarch64) fn local(asm: &mut Asm, function: Label) {
 /// itself except the pinned one, which it expects to be set.
 pub(in crate::aarch64) fn callback_thunk(asm: &mut Asm) {
     const ROOM_BYTES: i32 = 32;
-    let on_stack = |off| Mem { base: Gpr::SP, off };
+    const KEPT: Mem = Mem {
+        base: Gpr::SP,
+        off: 16,
+    };
     let arguments = |off| Mem { base: Gpr::X1, off };
     let links = (Gpr::FP, Gpr::LR);
-    asm.pair(op::STP, links, Index::Pre, on_stack(-ROOM_BYTES));
+    asm.pair_indexed(op::STP, links, Indexed::Pre, -ROOM_BYTES);
     asm.mov_sp(Gpr::FP, Gpr::SP);
-    asm.frame_one(op::STR, RUN_CTX, Index::Offset, 16);
+    asm.access(op::STR, Access::B8, RUN_CTX, KEPT);
     asm.mov(OpSize::X, RUN_CTX, Gpr::X2);
     asm.mov(OpSize::X, OPERAND, Gpr::X0);
     asm.access(op::LDR, Access::B8, Gpr::X4, arguments(32));
-    asm.pair(op::LDP, (Gpr::X2, Gpr::X3), Index::Offset, arguments(16));
+    asm.pair(op::LDP, (Gpr::X2, Gpr::X3), arguments(16));
     // Overwrites the address, which is allowed without write-back.
-    asm.pair(op::LDP, (Gpr::X0, Gpr::X1), Index::Offset, arguments(0));
+    asm.pair(op::LDP, (Gpr::X0, Gpr::X1), arguments(0));
     asm.branch_reg(op::BLR, OPERAND);
-    asm.frame_one(op::LDR, RUN_CTX, Index::Offset, 16);
-    asm.pair(op::LDP, links, Index::Post, on_stack(ROOM_BYTES));
+    asm.access(op::LDR, Access::B8, RUN_CTX, KEPT);
+    asm.pair_indexed(op::LDP, links, Indexed::Post, ROOM_BYTES);
     asm.branch_reg(op::RET, Gpr::LR);
 }

@@ -7,7 +7,7 @@
 use super::branch::Counter;
 use super::call::native_call;
 use crate::CallModel;
-use crate::aarch64::asm::{Access, Asm, Gpr, Index, OpSize, op};
+use crate::aarch64::asm::{Access, Asm, Gpr, Indexed, OpSize, op};
 use crate::aarch64::branch::{A64Branch, Is};
 use crate::aarch64::frame::Frame;
 use crate::aarch64::regs::{ENTRY_RUN_CTX, RESULT, RUN_CTX, SECOND};
@@ -29,10 +29,10 @@ pub(in crate::aarch64) fn tail_call(asm: &mut Asm, frame: &Frame, model: CallMod
     };
     let cannot = asm.stream().new_label();
     left.branch_if_used_up(asm, cannot);
-    asm.frame_one(op::STR, CTX, Index::Pre, -16);
+    asm.indexed(op::STR, CTX, Indexed::Pre, -16);
     native_call(asm, HelperId::TAIL_CALL.0, RunCtxUse::Needed, model);
     asm.mov(OpSize::X, ENTRY, RESULT);
-    asm.frame_one(op::LDR, CTX, Index::Post, 16);
+    asm.indexed(op::LDR, CTX, Indexed::Post, 16);
     asm.branch(A64Branch::IfReg(Is::Zero, OpSize::X, ENTRY), cannot);
     left.load(asm);
     left.take_one(asm);
