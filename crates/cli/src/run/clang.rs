@@ -100,6 +100,8 @@ fn compile(source: &Path, object: &Path) -> Outcome {
                 )));
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
+            // Also said if there is none, but a folder of PATH may not be searched.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && is_name(clang) => {}
             Err(error) => {
                 return Err(Failure::message(format!(
                     "{}: cannot be run: {error}",
@@ -116,6 +118,11 @@ fn compile(source: &Path, object: &Path) -> Outcome {
         "{}: C source needs clang, and there is no {tried}: {REMEDY}",
         source.display()
     )))
+}
+
+/// Whether a command is looked up in `PATH`.
+fn is_name(command: &OsStr) -> bool {
+    Path::new(command).components().count() == 1
 }
 
 /// The flags of `examples/Makefile`.
