@@ -14,7 +14,9 @@ usage: cargo xtask TASK
   tidy            check what the compiler cannot: levels, unsafe, sizes, forbidden words
   tidy --bless    the same, and lower the limits of xtask/tidy.ratchet to what is true now
   lines           lines of code and of tests, by crate
-  bench [NAME]    measure; without a name, say what can be measured";
+  bench load      time to load examples and benchmarks, by stage, beside Linux
+  bench exec      time of a run, by engine, beside Linux
+  bench start     time of whole commands, from their start to their end";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -25,11 +27,7 @@ fn main() -> ExitCode {
         ["lines"] => lines::report(&root())
             .map(|text| print!("{text}"))
             .map_err(|e| e.to_string()),
-        ["bench"] => {
-            print!("{}", bench::list());
-            Ok(())
-        }
-        ["bench", name] => bench::run(name).map(|text| print!("{text}")),
+        ["bench", name] => bench::run(name),
         _ => Err(USAGE.to_owned()),
     };
     match result {

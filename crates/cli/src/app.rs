@@ -1,10 +1,11 @@
 //! One run of the tool: options, the connection that commands share, dispatch, errors.
 //!
-//! A command sees a [`Session`]. It reaches programs and maps only through the `dyn Bpf` that [`Session::bpf`] opens on
-//! first use, so that `skep help` starts no daemon and the same command runs on the daemon, on Linux and on a fake.
+//! A command sees a [`Session`]. It reaches programs and maps only through the `dyn Bpf` that [`Session::bpf`] or
+//! [`Session::lasting_bpf`] opens on first use, so that `skep help` connects to nothing and the same command runs on the
+//! daemon, on Linux and on a fake.
 
 use crate::args::Args;
-use crate::connect;
+use crate::connect::{self, Connection};
 use crate::failure::{EXIT_ERROR, EXIT_PIPE, Failure, Outcome};
 use crate::output::{Format, Out};
 use crate::table::{self, Commands, Object};
@@ -45,29 +46,56 @@ pub(crate) struct Session {
     pub(crate) out: Out,
     /// Nesting of `batch` files.
     pub(crate) batch_depth: u32,
-    bpf: Option<Arc<dyn Bpf>>,
+    connection: Option<Connection>,
 }
 
 impl Session {
     /// A session that has not connected yet.
     pub(crate) fn new(options: Options, out: Out) -> Self {
-        Self { options, out, batch_depth: 0, bpf: None }
+        Self {
+            options,
+            out,
+            batch_depth: 0,
+            connection: None,
+        }
     }
 
     /// A session on a given implementation.
     #[cfg(test)]
     pub(crate) fn on(bpf: Arc<dyn Bpf>, options: Options, out: Out) -> Self {
-        Self { options, out, batch_depth: 0, bpf: Some(bpf) }
+        Self {
+            options,
+            out,
+            batch_depth: 0,
+            connection: Some(Connection::Direct(bpf)),
+        }
     }
 
-    /// The implementation that commands go to.
+    /// The implementation that commands go to; if that is a daemon and none runs, an empty machine in its place.
     pub(crate) fn bpf(&mut self) -> Outcome<Arc<dyn Bpf>> {
-        if let Some(bpf) = &self.bpf {
-            return Ok(Arc::clone(bpf));
+        if self.connection.is_none() {
+            self.connection = connect::existing(self.options.target)?;
         }
-        let bpf: Arc<dyn Bpf> = Arc::from(connect::open(self.options.target)?);
-        self.bpf = Some(Arc::clone(&bpf));
-        Ok(bpf)
+        Ok(self
+            .connection
+            .as_ref()
+            .map_or_else(connect::empty_machine, Connection::bpf))
+    }
+
+    /// The implementation that commands go to, for one whose effect is to outlast it: the daemon is started if need be.
+    pub(crate) fn lasting_bpf(&mut self) -> Outcome<Arc<dyn Bpf>> {
+        if self.connection.is_none() {
+            self.connection = Some(connect::start(self.options.target)?);
+        }
+        self.bpf()
+    }
+
+    /// What to say of a failed command: that the connection broke, if it did.
+    fn explain(&self, text: String) -> String {
+        self.connection
+            .as_ref()
+            .and_then(Connection::failure)
+            .unwrap_or(text)
     }
 }
 
@@ -77,7 +105,10 @@ pub(crate) fn run(session: &mut Session, words: Vec<String>) -> Result<u8, io::E
         Ok(()) => Ok(0),
         Err(Failure::Output(error)) => Err(error),
         Err(Failure::Silent { code }) => Ok(code),
-        Err(Failure::Message { text, code }) => show(session.out.error(&text), code),
+        Err(Failure::Message { text, code }) => {
+            let text = session.explain(text);
+            show(session.out.error(&text), code)
+        }
         // `dispatch` shows the usage itself, because it knows the object.
         Err(Failure::Usage) => Ok(EXIT_ERROR),
     }
@@ -94,7 +125,11 @@ fn show(shown: Outcome, code: u8) -> Result<u8, io::Error> {
 fn dispatch(session: &mut Session, words: Vec<String>) -> Outcome {
     let mut args = Args::new(words);
     let Some(object) = table::object(&mut args) else {
-        let outcome = if args.is_empty() { Ok(()) } else { Err(Failure::Usage) };
+        let outcome = if args.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::Usage)
+        };
         table::main_help(session)?;
         return outcome;
     };
@@ -110,7 +145,11 @@ fn dispatch(session: &mut Session, words: Vec<String>) -> Outcome {
     }
 }
 
-fn usage_on_failure(session: &mut Session, object: &Object, run: impl FnOnce(&mut Session) -> Outcome) -> Outcome {
+fn usage_on_failure(
+    session: &mut Session,
+    object: &Object,
+    run: impl FnOnce(&mut Session) -> Outcome,
+) -> Outcome {
     let outcome = run(session);
     if let Err(Failure::Usage) = outcome {
         table::object_help(session, object)?;
@@ -120,5 +159,9 @@ fn usage_on_failure(session: &mut Session, object: &Object, run: impl FnOnce(&mu
 
 /// The exit code of a process whose output failed: quiet if the reader is gone.
 pub(crate) fn output_failed(error: &io::Error) -> u8 {
-    if error.kind() == io::ErrorKind::BrokenPipe { EXIT_PIPE } else { EXIT_ERROR }
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        EXIT_PIPE
+    } else {
+        EXIT_ERROR
+    }
 }

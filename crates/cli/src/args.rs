@@ -65,17 +65,31 @@ impl Args {
         if self.len() >= count {
             return Ok(());
         }
-        Err(Failure::Message { text: self.shortage(count), code: errno_code(Errno::EINVAL) })
+        Err(Failure::Message {
+            text: self.shortage(count),
+            code: errno_code(Errno::EINVAL),
+        })
     }
 
     /// As [`Args::require`], with the tool's general exit code.
     pub(crate) fn require_plain(&self, count: usize) -> Outcome {
-        if self.len() >= count { Ok(()) } else { Err(Failure::message(self.shortage(count))) }
+        if self.len() >= count {
+            Ok(())
+        } else {
+            Err(Failure::message(self.shortage(count)))
+        }
     }
 
     fn shortage(&self, count: usize) -> String {
-        let last = self.at.checked_sub(1).and_then(|at| self.words.get(at)).map_or("", String::as_str);
-        format!("'{last}' needs at least {count} arguments, {} found", self.len())
+        let last = self
+            .at
+            .checked_sub(1)
+            .and_then(|at| self.words.get(at))
+            .map_or("", String::as_str);
+        format!(
+            "'{last}' needs at least {count} arguments, {} found",
+            self.len()
+        )
     }
 
     /// Refuses words that are left where none is known.
@@ -106,7 +120,11 @@ pub(crate) fn bytes(args: &mut Args, what: &str, count: usize) -> Outcome<Vec<u8
     let mut out = Vec::new();
     while out.len() < count {
         let Some(word) = args.peek() else { break };
-        let value = if hex { u64::from_str_radix(word.trim_start_matches("0x"), 16).ok() } else { number(word) };
+        let value = if hex {
+            u64::from_str_radix(word.trim_start_matches("0x"), 16).ok()
+        } else {
+            number(word)
+        };
         let value = value.ok_or_else(|| Failure::message(format!("error parsing byte: {word}")))?;
         // A byte is the low eight bits of the number, as in bpftool.
         out.push(value.to_le_bytes()[0]);
@@ -115,7 +133,10 @@ pub(crate) fn bytes(args: &mut Args, what: &str, count: usize) -> Outcome<Vec<u8
     if out.len() == count {
         return Ok(out);
     }
-    Err(Failure::message(format!("{what} expected {count} bytes got {}", out.len())))
+    Err(Failure::message(format!(
+        "{what} expected {count} bytes got {}",
+        out.len()
+    )))
 }
 
 #[cfg(test)]
@@ -138,8 +159,14 @@ mod tests {
 
     #[test]
     fn data_bytes() {
-        assert_eq!(bytes(&mut args("1 0x02 010 300"), "key", 4).ok(), Some(vec![1, 2, 8, 44]));
-        assert_eq!(bytes(&mut args("hex 1f 0 ff"), "key", 3).ok(), Some(vec![0x1f, 0, 0xff]));
+        assert_eq!(
+            bytes(&mut args("1 0x02 010 300"), "key", 4).ok(),
+            Some(vec![1, 2, 8, 44])
+        );
+        assert_eq!(
+            bytes(&mut args("hex 1f 0 ff"), "key", 3).ok(),
+            Some(vec![0x1f, 0, 0xff])
+        );
         assert!(bytes(&mut args("1 2"), "key", 3).is_err());
     }
 }

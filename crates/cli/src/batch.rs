@@ -22,7 +22,10 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
         _ => return Err(Failure::message("too many parameters for batch")),
     }
     if !args.take("file") {
-        return Err(Failure::message(format!("expected 'file', got: {}", args.peek().unwrap_or_default())));
+        return Err(Failure::message(format!(
+            "expected 'file', got: {}",
+            args.peek().unwrap_or_default()
+        )));
     }
     let path = args.next().unwrap_or_default();
     let text = read(&path)?;
@@ -37,15 +40,23 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
 
 fn read(path: &str) -> Outcome<String> {
     let mut bytes = Vec::new();
-    let result =
-        if path == "-" { std::io::stdin().read_to_end(&mut bytes).map(|_| bytes) } else { std::fs::read(path) };
-    let bytes = result.map_err(|error| Failure::message(format!("Can't open file ({path}): {}", system_text(&error))))?;
+    let result = if path == "-" {
+        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(path)
+    };
+    let bytes = result.map_err(|error| {
+        Failure::message(format!("Can't open file ({path}): {}", system_text(&error)))
+    })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The system's text of an error, without Rust's `(os error 2)`.
 pub(crate) fn system_text(error: &std::io::Error) -> String {
-    match error.raw_os_error().and_then(|number| skep_uapi::Errno(number).text()) {
+    match error
+        .raw_os_error()
+        .and_then(|number| skep_uapi::Errno(number).text())
+    {
         Some(text) => text.to_owned(),
         None => error.to_string(),
     }
@@ -87,7 +98,10 @@ fn run_lines(session: &mut Session, text: &str) -> Outcome {
 fn entry(words: Vec<String>, output: Option<Node>) -> Node {
     let words = Node::Array(words.into_iter().map(Node::string).collect());
     let output = output.unwrap_or(Node::Plain(serde_json::Value::Null));
-    Node::Object(vec![("command".to_owned(), words), ("output".to_owned(), output)])
+    Node::Object(vec![
+        ("command".to_owned(), words),
+        ("output".to_owned(), output),
+    ])
 }
 
 /// Lines without comments, continued lines joined.
@@ -128,11 +142,16 @@ fn words(line: &str, number: u32) -> Outcome<Vec<String>> {
         }
     }
     if quote.is_some() {
-        return Err(Failure::message(format!("unterminated quoted string in command {number}")));
+        return Err(Failure::message(format!(
+            "unterminated quoted string in command {number}"
+        )));
     }
     words.extend(word.take());
     if words.len() > WORDS_MAX {
-        return Err(Failure::Message { text: format!("command {number} has too many arguments"), code: EXIT_ERROR });
+        return Err(Failure::Message {
+            text: format!("command {number} has too many arguments"),
+            code: EXIT_ERROR,
+        });
     }
     Ok(words)
 }
@@ -145,8 +164,14 @@ mod tests {
     fn lines_and_words() {
         let lines = logical_lines("# c\nprog \\\n show # x\n\n'a b' \"c\"");
         assert_eq!(lines, ["", "prog  show ", "", "'a b' \"c\""]);
-        assert_eq!(words(&lines[1], 0).ok(), Some(vec!["prog".to_owned(), "show".to_owned()]));
-        assert_eq!(words(&lines[3], 0).ok(), Some(vec!["a b".to_owned(), "c".to_owned()]));
+        assert_eq!(
+            words(&lines[1], 0).ok(),
+            Some(vec!["prog".to_owned(), "show".to_owned()])
+        );
+        assert_eq!(
+            words(&lines[3], 0).ok(),
+            Some(vec!["a b".to_owned(), "c".to_owned()])
+        );
         assert!(words("'a", 0).is_err());
     }
 }

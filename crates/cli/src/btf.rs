@@ -37,14 +37,19 @@ impl Users {
         }
         if self.capacity == 0 || (self.count + 1) * 4 / 3 > self.capacity {
             self.capacity = (self.capacity * 2).max(4);
-            self.by_btf.values_mut().for_each(|users| users.make_contiguous().reverse());
+            self.by_btf
+                .values_mut()
+                .for_each(|users| users.make_contiguous().reverse());
         }
         self.count += 1;
         self.by_btf.entry(btf).or_default().push_front(user);
     }
 
     fn of(&self, btf: BtfId) -> Vec<u32> {
-        self.by_btf.get(&btf).map(|users| users.iter().copied().collect()).unwrap_or_default()
+        self.by_btf
+            .get(&btf)
+            .map(|users| users.iter().copied().collect())
+            .unwrap_or_default()
     }
 }
 
@@ -64,7 +69,9 @@ pub(crate) fn show(session: &mut Session, args: &mut Args) -> Outcome {
         2 if args.take("id") => Some(select::id(args)?),
         2 => {
             let got = args.peek().unwrap_or_default();
-            return Err(Failure::message(format!("unrecognized BTF source specifier: '{got}'")));
+            return Err(Failure::message(format!(
+                "unrecognized BTF source specifier: '{got}'"
+            )));
         }
         _ => return Err(args.unknown()),
     };
@@ -76,20 +83,38 @@ pub(crate) fn show(session: &mut Session, args: &mut Args) -> Outcome {
             .map_err(|errno| Failure::message(format!("can't get next BTF object: {errno}")))?,
     };
     let failed = |errno| Failure::message(format!("can't get the users of BTF objects: {errno}"));
-    let progs = users(bpf, ObjectKind::Prog, |held| Ok(calls::prog_info(bpf, held)?.btf_id)).map_err(failed)?;
-    let maps = users(bpf, ObjectKind::Map, |held| Ok(calls::map_info(bpf, held)?.btf_id)).map_err(failed)?;
+    let progs = users(bpf, ObjectKind::Prog, |held| {
+        Ok(calls::prog_info(bpf, held)?.btf_id)
+    })
+    .map_err(failed)?;
+    let maps = users(bpf, ObjectKind::Map, |held| {
+        Ok(calls::map_info(bpf, held)?.btf_id)
+    })
+    .map_err(failed)?;
     let mut records = Vec::new();
     for id in ids {
         match record(bpf, id, &progs, &maps) {
             Ok(record) => records.push(record),
             Err(Errno::ENOENT) if wanted.is_none() => {}
-            Err(errno) => return Err(Failure::message(format!("can't get BTF object by id ({id}): {errno}"))),
+            Err(errno) => {
+                return Err(Failure::message(format!(
+                    "can't get BTF object by id ({id}): {errno}"
+                )));
+            }
         }
     }
-    if wanted.is_some() { session.out.found(&records) } else { session.out.list(&records) }
+    if wanted.is_some() {
+        session.out.found(&records)
+    } else {
+        session.out.list(&records)
+    }
 }
 
-fn users(bpf: &dyn Bpf, kind: ObjectKind, btf_of: impl Fn(Handle) -> Result<BtfId, Errno>) -> Result<Users, Errno> {
+fn users(
+    bpf: &dyn Bpf,
+    kind: ObjectKind,
+    btf_of: impl Fn(Handle) -> Result<BtfId, Errno>,
+) -> Result<Users, Errno> {
     let mut users = Users::default();
     for id in calls::ids(bpf, kind)? {
         match calls::open_id(bpf, kind, id).and_then(|held| btf_of(held.handle())) {
@@ -138,7 +163,10 @@ impl Record for BtfRecord {
             ("prog_ids", Some(id_array(self.progs.iter().copied()))),
             ("map_ids", Some(id_array(self.maps.iter().copied()))),
             ("kernel", plain(self.kernel)),
-            ("name", (!self.name.is_empty()).then(|| Node::string(&self.name))),
+            (
+                "name",
+                (!self.name.is_empty()).then(|| Node::string(&self.name)),
+            ),
         ])
     }
 }
@@ -164,6 +192,12 @@ pub(crate) fn dump(session: &mut Session, args: &mut Args) -> Outcome {
         }
         return Err(Failure::Usage);
     }
+    if session.options.base_btf.is_some() {
+        return Err(Failure::errno(
+            "split BTF is not supported yet",
+            Errno::EOPNOTSUPP,
+        ));
+    }
     let mut source = source(session, args)?;
     let form = options(args, &mut source)?;
     match form {
@@ -175,25 +209,36 @@ pub(crate) fn dump(session: &mut Session, args: &mut Args) -> Outcome {
 fn source(session: &mut Session, args: &mut Args) -> Outcome<Source> {
     if args.take("file") {
         let path = args.next().unwrap_or_default();
-        return Ok(Source { btf: from_file(&path)?, roots: Vec::new() });
+        return Ok(Source {
+            btf: from_file(&path)?,
+            roots: Vec::new(),
+        });
     }
     let bpf = session.bpf()?;
     let bpf = &*bpf;
     if args.take("id") {
         let id = select::id(args)?;
-        return Ok(Source { btf: from_id(session, bpf, id)?, roots: Vec::new() });
+        return Ok(Source {
+            btf: from_id(session, bpf, id)?,
+            roots: Vec::new(),
+        });
     }
     if args.take("prog") {
         let prog = select::prog(bpf, args)?;
         let info = calls::prog_info(bpf, prog.handle())
             .map_err(|errno| Failure::message(format!("can't get prog info: {errno}")))?;
-        return Ok(Source { btf: from_id(session, bpf, info.btf_id.0)?, roots: Vec::new() });
+        return Ok(Source {
+            btf: from_id(session, bpf, info.btf_id.0)?,
+            roots: Vec::new(),
+        });
     }
     if args.take("map") {
         return from_map(session, bpf, args);
     }
     let got = args.peek().unwrap_or_default();
-    Err(Failure::message(format!("unrecognized BTF source specifier: '{got}'")))
+    Err(Failure::message(format!(
+        "unrecognized BTF source specifier: '{got}'"
+    )))
 }
 
 fn from_map(session: &mut Session, bpf: &dyn Bpf, args: &mut Args) -> Outcome<Source> {
@@ -211,7 +256,10 @@ fn from_map(session: &mut Session, bpf: &dyn Bpf, args: &mut Args) -> Outcome<So
         args.take("kv");
         vec![key, value]
     };
-    Ok(Source { btf: from_id(session, bpf, info.btf_id.0)?, roots })
+    Ok(Source {
+        btf: from_id(session, bpf, info.btf_id.0)?,
+        roots,
+    })
 }
 
 fn from_id(session: &mut Session, bpf: &dyn Bpf, id: u32) -> Outcome<Btf> {
@@ -220,20 +268,30 @@ fn from_id(session: &mut Session, bpf: &dyn Bpf, id: u32) -> Outcome<Btf> {
         Ok(data) => data,
         Err(errno) => {
             // Two lines, as in bpftool.
-            session.out.error(&format!("can't get BTF object by id ({id}): {errno}"))?;
-            return Err(Failure::errno(format!("get btf by id ({id}): {errno}"), errno));
+            session
+                .out
+                .error(&format!("can't get BTF object by id ({id}): {errno}"))?;
+            return Err(Failure::errno(
+                format!("get btf by id ({id}): {errno}"),
+                errno,
+            ));
         }
     };
     Btf::parse(&data.data).map_err(|error| invalid(&format!("BTF {id}: {error}")))
 }
 
 fn invalid(text: &str) -> Failure {
-    Failure::Message { text: text.to_owned(), code: errno_code(Errno::EINVAL) }
+    Failure::Message {
+        text: text.to_owned(),
+        code: errno_code(Errno::EINVAL),
+    }
 }
 
 /// The BTF of an object file, or a file that is nothing but BTF.
 fn from_file(path: &str) -> Outcome<Btf> {
-    let failed = |text: &str, errno| Failure::errno(format!("failed to load BTF from {path}: {text}"), errno);
+    let failed = |text: &str, errno| {
+        Failure::errno(format!("failed to load BTF from {path}: {text}"), errno)
+    };
     let bytes = std::fs::read(path).map_err(|error| {
         let errno = Errno(error.raw_os_error().unwrap_or(Errno::EIO.0));
         failed(&system_text(&error), errno)
@@ -253,8 +311,11 @@ fn options(args: &mut Args, source: &mut Source) -> Outcome<Form> {
         if args.take("format") {
             form = format(args)?;
         } else if args.take("root_id") {
-            let id = args.next().ok_or_else(|| invalid("expecting value for 'root_id' option"))?;
-            let id = crate::args::number_u32(&id).ok_or_else(|| invalid(&format!("failed to parse type ID '{id}'")))?;
+            let id = args
+                .next()
+                .ok_or_else(|| invalid("expecting value for 'root_id' option"))?;
+            let id = crate::args::number_u32(&id)
+                .ok_or_else(|| invalid(&format!("failed to parse type ID '{id}'")))?;
             if !named_roots && !source.roots.is_empty() {
                 return Err(invalid("cannot specify root_id with other type filters"));
             }
@@ -274,15 +335,23 @@ fn options(args: &mut Args, source: &mut Source) -> Outcome<Form> {
 }
 
 fn format(args: &mut Args) -> Outcome<Form> {
-    let Some(word) = args.next() else { return Err(invalid("expecting value for 'format' option\n")) };
+    let Some(word) = args.next() else {
+        return Err(invalid("expecting value for 'format' option\n"));
+    };
     if "c".starts_with(&word) {
-        let order = if args.take("unsorted") { c::Order::ById } else { c::Order::Sorted };
+        let order = if args.take("unsorted") {
+            c::Order::ById
+        } else {
+            c::Order::Sorted
+        };
         return Ok(Form::C(order));
     }
     if "raw".starts_with(&word) {
         return Ok(Form::Raw);
     }
-    Err(invalid(&format!("unrecognized format specifier: '{word}', possible values: raw, c")))
+    Err(invalid(&format!(
+        "unrecognized format specifier: '{word}', possible values: raw, c"
+    )))
 }
 
 fn show_raw(session: &mut Session, source: &Source) -> Outcome {
@@ -291,12 +360,18 @@ fn show_raw(session: &mut Session, source: &Source) -> Outcome {
         if let Some(types) = all.get_mut("types").and_then(|types| types.as_array_mut()) {
             let wanted = |ty: &serde_json::Value| {
                 let id = ty.get("id").and_then(serde_json::Value::as_u64);
-                source.roots.iter().any(|root| id == Some(u64::from(root.0)))
+                source
+                    .roots
+                    .iter()
+                    .any(|root| id == Some(u64::from(root.0)))
             };
             if !source.roots.is_empty() {
                 types.retain(wanted);
                 if source.roots.contains(&TypeId(0)) {
-                    types.insert(0, serde_json::json!({ "id": 0, "kind": "UNKNOWN", "name": "(anon)" }));
+                    types.insert(
+                        0,
+                        serde_json::json!({ "id": 0, "kind": "UNKNOWN", "name": "(anon)" }),
+                    );
                 }
             }
         }
@@ -315,7 +390,10 @@ fn show_raw(session: &mut Session, source: &Source) -> Outcome {
     // A record begins with its id in brackets; its items follow on indented lines.
     let mut shown = false;
     for line in text.lines() {
-        if let Some(id) = line.strip_prefix('[').and_then(|line| line.split(']').next()) {
+        if let Some(id) = line
+            .strip_prefix('[')
+            .and_then(|line| line.split(']').next())
+        {
             shown = source.roots.iter().any(|root| id == root.0.to_string());
         }
         if shown {
@@ -328,12 +406,19 @@ fn show_raw(session: &mut Session, source: &Source) -> Outcome {
 fn show_c(session: &mut Session, source: Source, order: c::Order) -> Outcome {
     if session.out.is_json() {
         let errno = Errno::EOPNOTSUPP;
-        return Err(Failure::errno("JSON output for C-syntax dump is not supported", errno));
+        return Err(Failure::errno(
+            "JSON output for C-syntax dump is not supported",
+            errno,
+        ));
     }
     if source.roots == [TypeId(0)] {
         return Err(invalid("the map has no type for this"));
     }
-    let options = c::Options { roots: source.roots, order, frame: c::Frame::Header };
+    let options = c::Options {
+        roots: source.roots,
+        order,
+        frame: c::Frame::Header,
+    };
     let text = c(&source.btf, &options).map_err(|error| invalid(&error.to_string()))?;
     write!(session.out.results(), "{}", escape(&text))?;
     Ok(())

@@ -3,8 +3,8 @@
 //! A reply of the wrong kind is the peer's fault and becomes `EPROTO`.
 
 use skep_uapi::{
-    Bpf, BtfInfo, Command, Errno, Handle, LinkInfo, MapInfo, ObjectKind, PinInfo, ProgCode, ProgInfo, TestRun,
-    TestRunResult, Value,
+    Bpf, BtfInfo, Command, Errno, Handle, LinkInfo, MapInfo, ObjectKind, PinInfo, ProgCode,
+    ProgInfo, TestRun, TestRunResult, Value,
 };
 
 /// An open object; closed when dropped.
@@ -23,7 +23,9 @@ impl Held<'_> {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         // Nothing can be done about a handle that does not close.
-        let _ = self.bpf.call(Command::Close { handle: self.handle });
+        let _ = self.bpf.call(Command::Close {
+            handle: self.handle,
+        });
     }
 }
 
@@ -59,7 +61,12 @@ pub(crate) fn open_id(bpf: &dyn Bpf, kind: ObjectKind, id: u32) -> Result<Held<'
 
 /// Opens a pin.
 pub(crate) fn open_pin<'a>(bpf: &'a dyn Bpf, path: &str) -> Result<(ObjectKind, Held<'a>), Errno> {
-    match bpf.call(Command::OpenPin { path: path.to_owned() }).result? {
+    match bpf
+        .call(Command::OpenPin {
+            path: path.to_owned(),
+        })
+        .result?
+    {
         Value::Opened(kind, handle) => Ok((kind, Held { bpf, handle })),
         _ => Err(Errno::EPROTO),
     }
@@ -109,7 +116,13 @@ pub(crate) fn link_info(bpf: &dyn Bpf, link: Handle) -> Result<LinkInfo, Errno> 
 
 /// Pins below a prefix.
 pub(crate) fn pins(bpf: &dyn Bpf, prefix: &str) -> Result<Vec<PinInfo>, Errno> {
-    reply!(bpf, Command::PinList { prefix: prefix.to_owned() }, Pins)
+    reply!(
+        bpf,
+        Command::PinList {
+            prefix: prefix.to_owned()
+        },
+        Pins
+    )
 }
 
 /// A test run.
@@ -118,12 +131,20 @@ pub(crate) fn test_run(bpf: &dyn Bpf, run: TestRun) -> Result<TestRunResult, Err
 }
 
 /// A program's machine code for an architecture.
-pub(crate) fn compile(bpf: &dyn Bpf, prog: Handle, arch: skep_uapi::Arch) -> Result<skep_uapi::Jited, Errno> {
+pub(crate) fn compile(
+    bpf: &dyn Bpf,
+    prog: Handle,
+    arch: skep_uapi::Arch,
+) -> Result<skep_uapi::Jited, Errno> {
     reply!(bpf, Command::ProgCompile { prog, arch }, Jited).map(|jited| *jited)
 }
 
 /// Lines of the trace pipe.
-pub(crate) fn trace_read(bpf: &dyn Bpf, lines_max: u32, wait_ms: u32) -> Result<Vec<String>, Errno> {
+pub(crate) fn trace_read(
+    bpf: &dyn Bpf,
+    lines_max: u32,
+    wait_ms: u32,
+) -> Result<Vec<String>, Errno> {
     reply!(bpf, Command::TraceRead { lines_max, wait_ms }, Lines)
 }
 

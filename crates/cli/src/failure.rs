@@ -38,17 +38,25 @@ pub(crate) enum Failure {
 impl Failure {
     /// An error that the tool itself found.
     pub(crate) fn message(text: impl Into<String>) -> Self {
-        Self::Message { text: text.into(), code: EXIT_ERROR }
+        Self::Message {
+            text: text.into(),
+            code: EXIT_ERROR,
+        }
     }
 
     /// An error whose number is the exit code.
     pub(crate) fn errno(text: impl Into<String>, errno: Errno) -> Self {
-        Self::Message { text: text.into(), code: errno_code(errno) }
+        Self::Message {
+            text: text.into(),
+            code: errno_code(errno),
+        }
     }
 
     /// No line, the exit code only.
     pub(crate) fn silent(errno: Errno) -> Self {
-        Self::Silent { code: errno_code(errno) }
+        Self::Silent {
+            code: errno_code(errno),
+        }
     }
 }
 

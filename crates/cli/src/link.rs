@@ -48,7 +48,11 @@ fn all(bpf: &dyn Bpf, pins: &[PinInfo]) -> Outcome<Vec<LinkRecord>> {
         match opened.and_then(|held| record(bpf, held.handle(), pins)) {
             Ok(record) => records.push(record),
             Err(Errno::ENOENT) => {}
-            Err(errno) => return Err(Failure::message(format!("can't get link by id ({id}): {errno}"))),
+            Err(errno) => {
+                return Err(Failure::message(format!(
+                    "can't get link by id ({id}): {errno}"
+                )));
+            }
         }
     }
     Ok(records)
@@ -58,6 +62,16 @@ fn record(bpf: &dyn Bpf, link: Handle, pins: &[PinInfo]) -> Result<LinkRecord, E
     let info = calls::link_info(bpf, link)?;
     let pins = paths(pins, ObjectKind::Link, info.id.0);
     Ok(LinkRecord { info, pins })
+}
+
+/// The name of a network interface in this process' namespace.
+fn interface_name(ifindex: u32) -> Option<String> {
+    let interfaces = std::fs::read_dir("/sys/class/net").ok()?;
+    interfaces.flatten().find_map(|interface| {
+        let text = std::fs::read_to_string(interface.path().join("ifindex")).ok()?;
+        let found = text.trim().parse() == Ok(ifindex);
+        found.then(|| interface.file_name().to_string_lossy().into_owned())
+    })
 }
 
 impl LinkRecord {
@@ -75,7 +89,10 @@ impl Record for LinkRecord {
         }
         write!(out, "prog {}  ", info.prog_id)?;
         if self.is_xdp() {
-            write!(out, "\n\tifindex {}  ", info.ifindex)?;
+            match interface_name(info.ifindex) {
+                Some(name) => write!(out, "\n\tifindex {}({})  ", escape(&name), info.ifindex)?,
+                None => write!(out, "\n\tifindex {}  ", info.ifindex)?,
+            }
         }
         for pin in &self.pins {
             write!(out, "\n\tpinned {}", escape(pin))?;
@@ -87,8 +104,19 @@ impl Record for LinkRecord {
         let info = &self.info;
         object([
             ("id", plain(info.id.0)),
-            ("type", LinkType(info.link_type).name().map_or_else(|| plain(info.link_type), plain)),
+            (
+                "type",
+                LinkType(info.link_type)
+                    .name()
+                    .map_or_else(|| plain(info.link_type), plain),
+            ),
             ("prog_id", plain(info.prog_id.0)),
+            (
+                "devname",
+                interface_name(info.ifindex)
+                    .filter(|_| self.is_xdp())
+                    .and_then(plain),
+            ),
             ("ifindex", plain(info.ifindex).filter(|_| self.is_xdp())),
             ("pinned", text_array(&self.pins)),
         ])

@@ -15,7 +15,6 @@ mod disasm;
 mod failure;
 mod link;
 mod map;
-mod net;
 mod objdump;
 mod options;
 mod output;
@@ -27,7 +26,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod types;
-mod verify;
 mod version;
 
 use app::{Options, Session};
@@ -37,7 +35,10 @@ use std::io::{self, BufWriter};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let arguments = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
     let outcome = match options::parse(arguments) {
         Ok(line) => carry_out(session(line.options), line.request, line.words),
         Err(error) => refuse(session(error.options), &error.text),
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
 
 fn session(options: Options) -> Session {
     let results = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    let out = Out::new(Box::new(results), Box::new(io::stderr().lock()), options.format);
+    let out = Out::new(Box::new(results), Box::new(io::stderr()), options.format);
     Session::new(options, out)
 }
 

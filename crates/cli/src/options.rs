@@ -42,7 +42,11 @@ pub(crate) struct OptionError {
 /// The rows of global options; help and man page derive from them.
 pub(crate) fn clap_command() -> Command {
     let flag = |name: &'static str, short: char, help: &'static str| {
-        Arg::new(name).long(name).short(short).action(ArgAction::SetTrue).help(help)
+        Arg::new(name)
+            .long(name)
+            .short(short)
+            .action(ArgAction::SetTrue)
+            .help(help)
     };
     Command::new("skep")
         .disable_help_flag(true)
@@ -56,12 +60,23 @@ pub(crate) fn clap_command() -> Command {
             flag("pretty", 'p', "Results as indented JSON"),
             flag("debug", 'd', "Print the verifier's log"),
             flag("bpffs", 'f', "Show pinned paths"),
-            flag("mapcompat", 'm', "Accepted; object files need no compatibility mode"),
+            flag(
+                "mapcompat",
+                'm',
+                "Accepted; object files need no compatibility mode",
+            ),
             flag("nomount", 'n', "Accepted; skep mounts nothing"),
             flag("use-loader", 'L', "Accepted; there is no loader program"),
             flag("legacy", 'l', "Accepted; the default already"),
-            Arg::new("base-btf").long("base-btf").short('B').num_args(1).help("BTF that split BTF builds upon"),
-            Arg::new("kernel").long("kernel").action(ArgAction::SetTrue).help("Use Linux's own bpf(2)"),
+            Arg::new("base-btf")
+                .long("base-btf")
+                .short('B')
+                .num_args(1)
+                .help("BTF that split BTF builds upon"),
+            Arg::new("kernel")
+                .long("kernel")
+                .action(ArgAction::SetTrue)
+                .help("Use Linux's own bpf(2)"),
             Arg::new("words").num_args(0..).action(ArgAction::Append),
         ])
 }
@@ -69,11 +84,18 @@ pub(crate) fn clap_command() -> Command {
 /// Reads the arguments behind the program's name.
 pub(crate) fn parse(arguments: Vec<String>) -> Result<CommandLine, OptionError> {
     let (global, own) = split_at_own_object(arguments);
-    let matches = match clap_command().no_binary_name(true).try_get_matches_from(&global) {
+    let matches = match clap_command()
+        .no_binary_name(true)
+        .try_get_matches_from(&global)
+    {
         Ok(matches) => matches,
         Err(error) => return Err(refuse(&global, &error)),
     };
-    let mut words: Vec<String> = matches.get_many("words").unwrap_or_default().cloned().collect();
+    let mut words: Vec<String> = matches
+        .get_many("words")
+        .unwrap_or_default()
+        .cloned()
+        .collect();
     words.extend(own);
     let request = if matches.get_flag("help") {
         Request::Help
@@ -82,7 +104,11 @@ pub(crate) fn parse(arguments: Vec<String>) -> Result<CommandLine, OptionError> 
     } else {
         Request::Run
     };
-    Ok(CommandLine { options: options(&matches), request, words })
+    Ok(CommandLine {
+        options: options(&matches),
+        request,
+        words,
+    })
 }
 
 fn options(matches: &ArgMatches) -> Options {
@@ -95,7 +121,11 @@ fn options(matches: &ArgMatches) -> Options {
     };
     Options {
         format,
-        target: if matches.get_flag("kernel") { Target::Kernel } else { Target::Daemon },
+        target: if matches.get_flag("kernel") {
+            Target::Kernel
+        } else {
+            Target::Daemon
+        },
         debug: matches.get_flag("debug"),
         show_pins: matches.get_flag("bpffs"),
         base_btf: matches.get_one::<String>("base-btf").cloned(),
@@ -106,11 +136,18 @@ fn options(matches: &ArgMatches) -> Options {
 fn split_at_own_object(arguments: Vec<String>) -> (Vec<String>, Vec<String>) {
     let mut takes_value = false;
     let first = arguments.iter().position(|argument| {
-        let is_value = std::mem::replace(&mut takes_value, matches!(argument.as_str(), "-B" | "--base-btf"));
+        let is_value = std::mem::replace(
+            &mut takes_value,
+            matches!(argument.as_str(), "-B" | "--base-btf"),
+        );
         !is_value && !argument.starts_with('-')
     });
     match first {
-        Some(at) if arguments.get(at).is_some_and(|word| table::reads_own_options(word)) => {
+        Some(at)
+            if arguments
+                .get(at)
+                .is_some_and(|word| table::reads_own_options(word)) =>
+        {
             let mut global = arguments;
             let own = global.split_off(at);
             (global, own)
@@ -122,14 +159,31 @@ fn split_at_own_object(arguments: Vec<String>) -> (Vec<String>, Vec<String>) {
 fn refuse(arguments: &[String], error: &clap::Error) -> OptionError {
     let text = match error.get(clap::error::ContextKind::InvalidArg) {
         Some(clap::error::ContextValue::String(option)) => {
-            format!("unrecognized option '{}'", option.split(['=', ' ']).next().unwrap_or_default())
+            format!(
+                "unrecognized option '{}'",
+                option.split(['=', ' ']).next().unwrap_or_default()
+            )
         }
-        Some(_) | None => error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+        Some(_) | None => error
+            .to_string()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ")
+            .to_owned(),
     };
     // bpftool knows the form only if its option came first; so do we.
-    let json = arguments.first().is_some_and(|first| first == "-j" || first == "--json");
+    let json = arguments
+        .first()
+        .is_some_and(|first| first == "-j" || first == "--json");
     let format = if json { Format::Json } else { Format::Text };
-    OptionError { text, options: Options { format, ..Options::default() } }
+    OptionError {
+        text,
+        options: Options {
+            format,
+            ..Options::default()
+        },
+    }
 }
 
 #[cfg(test)]
@@ -152,12 +206,18 @@ mod tests {
     #[test]
     fn own_objects_keep_their_options() {
         let line = line("-p objdump -S -d a.o --no-show-raw-insn");
-        assert_eq!(line.words, ["objdump", "-S", "-d", "a.o", "--no-show-raw-insn"]);
+        assert_eq!(
+            line.words,
+            ["objdump", "-S", "-d", "a.o", "--no-show-raw-insn"]
+        );
         assert_eq!(line.options.format, Format::Pretty);
     }
 
     #[test]
     fn unknown_options_are_named() {
-        assert_eq!(parse(vec!["--foo".to_owned()]).unwrap_err().text, "unrecognized option '--foo'");
+        assert_eq!(
+            parse(vec!["--foo".to_owned()]).unwrap_err().text,
+            "unrecognized option '--foo'"
+        );
     }
 }

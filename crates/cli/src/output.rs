@@ -43,7 +43,13 @@ pub(crate) struct Out {
 impl Out {
     /// Writes results and errors to the given sinks.
     pub(crate) fn new(results: Box<dyn Write>, errors: Box<dyn Write>, format: Format) -> Self {
-        Self { results, errors, format, document: Vec::new(), streaming: false }
+        Self {
+            results,
+            errors,
+            format,
+            document: Vec::new(),
+            streaming: false,
+        }
     }
 
     /// Whether results are JSON.
@@ -113,7 +119,7 @@ impl Out {
 
     /// Shows an error.
     pub(crate) fn error(&mut self, text: &str) -> Outcome {
-        if self.is_json() {
+        if self.is_json() && !self.streaming {
             self.json(json!({ "error": text }).into());
         } else {
             self.results.flush()?;
@@ -169,7 +175,9 @@ pub(crate) fn escape(text: &str) -> String {
 
 /// A JSON object of `members`, those that are `None` left out.
 pub(crate) fn object<const N: usize>(members: [(&str, Option<Node>); N]) -> Node {
-    let present = members.into_iter().filter_map(|(name, node)| node.map(|node| (name.to_owned(), node)));
+    let present = members
+        .into_iter()
+        .filter_map(|(name, node)| node.map(|node| (name.to_owned(), node)));
     Node::Object(present.collect())
 }
 
@@ -180,7 +188,12 @@ pub(crate) fn plain(value: impl Into<Value>) -> Option<Node> {
 
 /// Bytes as JSON shows them: `["0x00","0xff"]`.
 pub(crate) fn hex_array(bytes: &[u8]) -> Node {
-    Node::Array(bytes.iter().map(|byte| Node::string(format!("0x{byte:02x}"))).collect())
+    Node::Array(
+        bytes
+            .iter()
+            .map(|byte| Node::string(format!("0x{byte:02x}")))
+            .collect(),
+    )
 }
 
 /// Bytes as text shows them: `00 01 …  08`, two spaces after eight, a new line after sixteen.
@@ -205,7 +218,10 @@ mod tests {
     #[test]
     fn hex_groups() {
         let bytes: Vec<u8> = (0..18).collect();
-        assert_eq!(hex_text(&bytes), "00 01 02 03 04 05 06 07  08 09 0a 0b 0c 0d 0e 0f\n10 11");
+        assert_eq!(
+            hex_text(&bytes),
+            "00 01 02 03 04 05 06 07  08 09 0a 0b 0c 0d 0e 0f\n10 11"
+        );
     }
 
     #[test]

@@ -19,7 +19,8 @@ pub(crate) fn list(session: &mut Session, args: &mut Args) -> Outcome {
         return Err(args.unknown());
     }
     let bpf = session.bpf()?;
-    let pins = calls::pins(&*bpf, &prefix).map_err(|errno| Failure::errno(format!("can't list pins: {errno}"), errno))?;
+    let pins = calls::pins(&*bpf, &prefix)
+        .map_err(|errno| Failure::errno(format!("can't list pins: {errno}"), errno))?;
     let records: Vec<PinRecord> = pins.into_iter().map(PinRecord).collect();
     session.out.list(&records)
 }
@@ -31,8 +32,13 @@ pub(crate) fn remove(session: &mut Session, args: &mut Args) -> Outcome {
     }
     let bpf = session.bpf()?;
     while let Some(path) = args.next() {
-        calls::unit(&*bpf, Command::PinRemove { path: absolute(&path) })
-            .map_err(|errno| Failure::errno(format!("can't remove pin {path}: {errno}"), errno))?;
+        calls::unit(
+            &*bpf,
+            Command::PinRemove {
+                path: absolute(&path),
+            },
+        )
+        .map_err(|errno| Failure::errno(format!("can't remove pin {path}: {errno}"), errno))?;
     }
     session.out.nothing();
     Ok(())
@@ -40,7 +46,13 @@ pub(crate) fn remove(session: &mut Session, args: &mut Args) -> Outcome {
 
 impl Record for PinRecord {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "{}  {} {}", escape(&self.0.path), kind_name(self.0.kind), self.0.id)
+        writeln!(
+            out,
+            "{}  {} {}",
+            escape(&self.0.path),
+            kind_name(self.0.kind),
+            self.0.id
+        )
     }
 
     fn json(&self) -> Node {

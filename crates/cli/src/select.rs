@@ -20,8 +20,13 @@ pub(crate) fn progs<'a>(bpf: &'a dyn Bpf, args: &mut Args) -> Outcome<Found<'a>>
     let found = if args.take("id") {
         vec![by_id(bpf, ObjectKind::Prog, args)?]
     } else if args.take("tag") {
-        let tag = args.next().and_then(|text| parse_tag(&text)).ok_or_else(|| Failure::message("can't parse tag"))?;
-        matching(bpf, ObjectKind::Prog, |held| Ok(calls::prog_info(bpf, held.handle())?.tag == tag))?
+        let tag = args
+            .next()
+            .and_then(|text| parse_tag(&text))
+            .ok_or_else(|| Failure::message("can't parse tag"))?;
+        matching(bpf, ObjectKind::Prog, |held| {
+            Ok(calls::prog_info(bpf, held.handle())?.tag == tag)
+        })?
     } else if args.take("name") {
         let name = parse_name(args)?;
         matching(bpf, ObjectKind::Prog, |held| {
@@ -32,7 +37,9 @@ pub(crate) fn progs<'a>(bpf: &'a dyn Bpf, args: &mut Args) -> Outcome<Found<'a>>
         vec![by_pin(bpf, ObjectKind::Prog, args)?]
     } else {
         let got = args.peek().unwrap_or_default();
-        return Err(Failure::message(format!("expected 'id', 'tag', 'name' or 'pinned', got: '{got}'?")));
+        return Err(Failure::message(format!(
+            "expected 'id', 'tag', 'name' or 'pinned', got: '{got}'?"
+        )));
     };
     some(found)
 }
@@ -48,12 +55,16 @@ pub(crate) fn maps<'a>(bpf: &'a dyn Bpf, args: &mut Args) -> Outcome<Found<'a>> 
         vec![by_id(bpf, ObjectKind::Map, args)?]
     } else if args.take("name") {
         let name = parse_name(args)?;
-        matching(bpf, ObjectKind::Map, |held| Ok(calls::map_info(bpf, held.handle())?.name == name))?
+        matching(bpf, ObjectKind::Map, |held| {
+            Ok(calls::map_info(bpf, held.handle())?.name == name)
+        })?
     } else if args.take("pinned") {
         vec![by_pin(bpf, ObjectKind::Map, args)?]
     } else {
         let got = args.peek().unwrap_or_default();
-        return Err(Failure::message(format!("expected 'id', 'name' or 'pinned', got: '{got}'?")));
+        return Err(Failure::message(format!(
+            "expected 'id', 'name' or 'pinned', got: '{got}'?"
+        )));
     };
     some(found)
 }
@@ -67,14 +78,17 @@ pub(crate) fn map<'a>(bpf: &'a dyn Bpf, args: &mut Args) -> Outcome<Held<'a>> {
 pub(crate) fn link<'a>(bpf: &'a dyn Bpf, args: &mut Args) -> Outcome<Held<'a>> {
     if args.take("id") {
         let id = id(args)?;
-        return calls::open_id(bpf, ObjectKind::Link, id)
-            .map_err(|errno| Failure::errno(format!("failed to get link with ID {id}: {errno}"), errno));
+        return calls::open_id(bpf, ObjectKind::Link, id).map_err(|errno| {
+            Failure::errno(format!("failed to get link with ID {id}: {errno}"), errno)
+        });
     }
     if args.take("pinned") {
         return by_pin(bpf, ObjectKind::Link, args);
     }
     let got = args.peek().unwrap_or_default();
-    Err(Failure::message(format!("expected 'id' or 'pinned', got: '{got}'?")))
+    Err(Failure::message(format!(
+        "expected 'id' or 'pinned', got: '{got}'?"
+    )))
 }
 
 /// Takes an id number.
@@ -89,7 +103,8 @@ fn by_id<'a>(bpf: &'a dyn Bpf, kind: ObjectKind, args: &mut Args) -> Outcome<Hel
         ObjectKind::Map => "get map by id",
         ObjectKind::Prog | ObjectKind::Btf | ObjectKind::Link => "get by id",
     };
-    calls::open_id(bpf, kind, id).map_err(|errno| Failure::message(format!("{what} ({id}): {errno}")))
+    calls::open_id(bpf, kind, id)
+        .map_err(|errno| Failure::message(format!("{what} ({id}): {errno}")))
 }
 
 fn by_pin<'a>(bpf: &'a dyn Bpf, wanted: ObjectKind, args: &mut Args) -> Outcome<Held<'a>> {
@@ -97,7 +112,10 @@ fn by_pin<'a>(bpf: &'a dyn Bpf, wanted: ObjectKind, args: &mut Args) -> Outcome<
     let (kind, held) = calls::open_pin(bpf, &absolute(&path))
         .map_err(|errno| Failure::message(format!("bpf obj get ({path}): {errno}")))?;
     if kind != wanted {
-        return Err(Failure::message(format!("incorrect object type: {}", kind_name(kind))));
+        return Err(Failure::message(format!(
+            "incorrect object type: {}",
+            kind_name(kind)
+        )));
     }
     Ok(held)
 }
@@ -114,7 +132,10 @@ pub(crate) fn kind_name(kind: ObjectKind) -> &'static str {
 
 /// `path` as an absolute one: the process that pins has another working folder than ours.
 pub(crate) fn absolute(path: &str) -> String {
-    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.to_string_lossy().into_owned())
+    std::path::absolute(path).map_or_else(
+        |_| path.to_owned(),
+        |path| path.to_string_lossy().into_owned(),
+    )
 }
 
 fn matching<'a>(
@@ -131,13 +152,19 @@ fn matching<'a>(
                 Ok(false) => {}
                 Err(errno) => {
                     let kind = kind_name(kind);
-                    return Err(Failure::message(format!("can't get {kind} info ({id}): {errno}")));
+                    return Err(Failure::message(format!(
+                        "can't get {kind} info ({id}): {errno}"
+                    )));
                 }
             },
             // It went away between the two calls.
             Err(Errno::ENOENT) => {}
             Err(errno) => {
-                let what = if kind == ObjectKind::Map { "get map by id" } else { "can't get prog by id" };
+                let what = if kind == ObjectKind::Map {
+                    "get map by id"
+                } else {
+                    "can't get prog by id"
+                };
                 return Err(Failure::message(format!("{what} ({id}): {errno}")));
             }
         }
@@ -146,7 +173,11 @@ fn matching<'a>(
 }
 
 fn some(found: Found<'_>) -> Outcome<Found<'_>> {
-    if found.is_empty() { Err(Failure::Silent { code: EXIT_ERROR }) } else { Ok(found) }
+    if found.is_empty() {
+        Err(Failure::Silent { code: EXIT_ERROR })
+    } else {
+        Ok(found)
+    }
 }
 
 fn one<'a>(mut found: Found<'a>, several: &str) -> Outcome<Held<'a>> {
@@ -180,7 +211,9 @@ pub(crate) fn full_name(bpf: &dyn Bpf, prog: Handle, info: &ProgInfo) -> String 
         let types = Types::of_prog(bpf, info.btf_id).ok()??;
         types.func_name(&code.func_info, 0)
     };
-    from_btf().filter(|name| name.starts_with(&info.name)).unwrap_or_else(|| info.name.clone())
+    from_btf()
+        .filter(|name| name.starts_with(&info.name))
+        .unwrap_or_else(|| info.name.clone())
 }
 
 /// A tag as text.
@@ -195,7 +228,10 @@ mod tests {
     #[test]
     fn tags() {
         let tag = parse_tag("eb25a4958caccc29");
-        assert_eq!(tag.as_ref().map(tag_text).as_deref(), Some("eb25a4958caccc29"));
+        assert_eq!(
+            tag.as_ref().map(tag_text).as_deref(),
+            Some("eb25a4958caccc29")
+        );
         assert_eq!(parse_tag("zz"), None);
         assert_eq!(parse_tag("+b25a4958caccc29"), None);
     }

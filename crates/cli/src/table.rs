@@ -6,7 +6,7 @@
 use crate::app::Session;
 use crate::args::Args;
 use crate::failure::Outcome;
-use crate::{batch, btf, daemon, link, map, net, objdump, pin, prog, run, verify, version};
+use crate::{batch, btf, daemon, link, map, objdump, pin, prog, run, version};
 use std::fmt::Write as _;
 
 /// Carries a command out; its words come in the cursor.
@@ -99,7 +99,11 @@ pub(crate) const OBJECTS: &[Object] = &[
             row("list", map::show::run, ""),
             row("help", map_help, ""),
             row("dump", map::dump::run, "dump       MAP"),
-            row("update", map::access::update, "update     MAP [key DATA] [value VALUE] [UPDATE_FLAGS]"),
+            row(
+                "update",
+                map::access::update,
+                "update     MAP [key DATA] [value VALUE] [UPDATE_FLAGS]",
+            ),
             row("lookup", map::access::lookup, "lookup     MAP [key DATA]"),
             row("getnext", map::access::getnext, "getnext    MAP [key DATA]"),
             row("delete", map::access::delete, "delete     MAP  key DATA"),
@@ -111,7 +115,11 @@ pub(crate) const OBJECTS: &[Object] = &[
                  entries MAX_ENTRIES name NAME [flags FLAGS] \\\n    [inner_map MAP]",
             ),
             row("peek", map::access::peek, "peek       MAP"),
-            row("push", map::access::push, "{ push | enqueue } MAP value VALUE"),
+            row(
+                "push",
+                map::access::push,
+                "{ push | enqueue } MAP value VALUE",
+            ),
             row("enqueue", map::access::push, ""),
             row("pop", map::access::pop, "{ pop | dequeue }  MAP"),
             row("dequeue", map::access::pop, ""),
@@ -139,14 +147,17 @@ pub(crate) const OBJECTS: &[Object] = &[
         terms: &["LINK := { id LINK_ID | pinned FILE }"],
         options: &["{-f|--bpffs}"],
     },
-    own("net", net::run, "net ..."),
     Object {
         name: "btf",
         commands: Commands::Keywords(&[
             row("show", btf::show, "{ show | list } [id BTF_ID]"),
             row("list", btf::show, ""),
             row("help", btf_help, ""),
-            row("dump", btf::dump, "dump BTF_SRC [format FORMAT] [root_id ROOT_ID]..."),
+            row(
+                "dump",
+                btf::dump,
+                "dump BTF_SRC [format FORMAT] [root_id ROOT_ID]...",
+            ),
         ]),
         usage: "",
         terms: &[
@@ -159,8 +170,23 @@ pub(crate) const OBJECTS: &[Object] = &[
     },
     own("version", version::run, "version"),
     own("run", run::run, "run ..."),
-    own("daemon", daemon::run, "daemon ..."),
-    own("verify", verify::run, "verify ..."),
+    Object {
+        name: "daemon",
+        commands: Commands::Keywords(&[
+            row("status", daemon::status, "status"),
+            row("list", daemon::list, "list"),
+            row("stop", daemon::stop, "stop"),
+            row("run", daemon::run, "run [detached] [idle SECONDS]"),
+            row("help", daemon_help, ""),
+        ]),
+        usage: "",
+        terms: &[
+            "The first command that needs a daemon starts it; it ends by itself when nothing is pinned or attached",
+            "and nobody has been connected for SECONDS (60; 0 for ever). 'status' exits with 3 if none runs.",
+            "'detached' logs to a file beside the socket and gives way to a daemon that runs already.",
+        ],
+        options: &[],
+    },
     Object {
         name: "pin",
         commands: Commands::Keywords(&[
@@ -173,11 +199,21 @@ pub(crate) const OBJECTS: &[Object] = &[
         terms: &[],
         options: &[],
     },
-    own("objdump", objdump::run, "objdump [-S] [-d] [--no-show-raw-insn] [--dwarf] FILE..."),
+    own(
+        "objdump",
+        objdump::run,
+        "objdump [-S] [-d] [--no-show-raw-insn] [--dwarf] FILE...",
+    ),
 ];
 
 const fn own(name: &'static str, run: Handler, usage: &'static str) -> Object {
-    Object { name, commands: Commands::Own(run), usage, terms: &[], options: &[] }
+    Object {
+        name,
+        commands: Commands::Own(run),
+        usage,
+        terms: &[],
+        options: &[],
+    }
 }
 
 /// Takes the object's word; `None` if there is none or no object begins so.
@@ -198,7 +234,9 @@ pub(crate) fn command(rows: &'static [Command], args: &mut Args) -> Option<&'sta
 pub(crate) fn reads_own_options(word: &str) -> bool {
     let found = OBJECTS.iter().find(|object| object.name.starts_with(word));
     let keeps_global = ["help", "batch", "version"];
-    found.is_some_and(|object| matches!(object.commands, Commands::Own(_)) && !keeps_global.contains(&object.name))
+    found.is_some_and(|object| {
+        matches!(object.commands, Commands::Own(_)) && !keeps_global.contains(&object.name)
+    })
 }
 
 /// Shows the tool's usage on standard error, or `null` in JSON.
@@ -222,17 +260,11 @@ pub(crate) fn object_help(session: &mut Session, object: &Object) -> Outcome {
 }
 
 fn main_usage() -> String {
-    let mut names = String::new();
-    let mut column = 0;
-    let listed = OBJECTS.iter().filter(|object| !["help", "batch", "version"].contains(&object.name));
-    for (position, object) in listed.enumerate() {
-        if position > 0 {
-            names.push_str(" | ");
-            column += object.name.len() + 3;
-        }
-        names.push_str(object.name);
-    }
-    let _ = column;
+    let listed = OBJECTS
+        .iter()
+        .map(|object| object.name)
+        .filter(|name| !["help", "batch", "version"].contains(name));
+    let names = listed.collect::<Vec<_>>().join(" | ");
     format!(
         "Usage: skep [OPTIONS] OBJECT {{ COMMAND | help }}\n       skep batch file FILE\n       skep version\n\n       \
          OBJECT := {{ {names} }}\n       {}",
@@ -251,18 +283,22 @@ fn object_usage(object: &Object) -> String {
     let mut text = String::new();
     let mut lead = "Usage:";
     let mut line = |usage: &str| {
-        for (position, part) in usage.split('\n').enumerate() {
+        for part in usage.split('\n') {
             // A continued line is indented; any other starts a command of its own.
-            let start = if part.starts_with(' ') { String::new() } else { format!("skep {}", object.name) };
-            let _ = writeln!(text, "{lead:6} {start}{}{part}", if start.is_empty() { "          " } else { " " });
-            let _ = position;
+            let start = match part.strip_prefix(' ') {
+                Some(_) => " ".repeat(10),
+                None => format!("skep {} ", object.name),
+            };
+            let _ = writeln!(text, "{lead:6} {start}{part}");
             lead = "";
         }
     };
     match object.commands {
         Commands::Own(_) => line(object.usage.trim_start_matches(object.name).trim_start()),
         Commands::Keywords(rows) => {
-            rows.iter().filter(|row| !row.usage.is_empty()).for_each(|row| line(row.usage));
+            rows.iter()
+                .filter(|row| !row.usage.is_empty())
+                .for_each(|row| line(row.usage));
             line("help");
         }
     }
@@ -270,7 +306,12 @@ fn object_usage(object: &Object) -> String {
     for term in object.terms {
         let _ = writeln!(text, "       {term}");
     }
-    let more: Vec<&str> = object.options.iter().copied().chain(["{--kernel}"]).collect();
+    let more: Vec<&str> = object
+        .options
+        .iter()
+        .copied()
+        .chain(["{--kernel}"])
+        .collect();
     let _ = write!(text, "       {}", options_text(&more));
     text
 }
@@ -301,6 +342,10 @@ fn link_help(session: &mut Session, _args: &mut Args) -> Outcome {
 
 fn btf_help(session: &mut Session, _args: &mut Args) -> Outcome {
     help_of(session, "btf")
+}
+
+fn daemon_help(session: &mut Session, _args: &mut Args) -> Outcome {
+    help_of(session, "daemon")
 }
 
 fn pin_help(session: &mut Session, _args: &mut Args) -> Outcome {

@@ -49,7 +49,9 @@ impl Types {
         }
         let held = calls::open_id(bpf, ObjectKind::Btf, id.0)?;
         let info = calls::btf_info(bpf, held.handle())?;
-        Btf::parse(&info.data).map(|btf| Some(Self { btf })).map_err(|_| Errno::EINVAL)
+        Btf::parse(&info.data)
+            .map(|btf| Some(Self { btf }))
+            .map_err(|_| Errno::EINVAL)
     }
 
     /// The name of function `index` of a program.
@@ -68,7 +70,10 @@ impl Types {
     pub(crate) fn lines(&self, line_info: &[u8]) -> Vec<SourceLine> {
         let text = |offset: u32| {
             let offset = skep_btf::StrOff(offset);
-            self.btf.text(offset).map(|text| escape(&text)).unwrap_or_default()
+            self.btf
+                .text(offset)
+                .map(|text| escape(&text))
+                .unwrap_or_default()
         };
         let records = line_info.chunks_exact(LINE_INFO_BYTES);
         records
@@ -90,7 +95,10 @@ impl Types {
 pub(crate) fn func_records(func_info: &[u8]) -> impl Iterator<Item = FuncRecord> + '_ {
     func_info.chunks_exact(FUNC_INFO_BYTES).map(|record| {
         let [insn, ty] = words(record);
-        FuncRecord { insn, ty: TypeId(ty) }
+        FuncRecord {
+            insn,
+            ty: TypeId(ty),
+        }
     })
 }
 

@@ -3,7 +3,7 @@
 //! The context argument is the address of a `PacketCtx`; bodies read and write its fields through the run's memory. Limits
 //! were observed on Linux 6.18.
 
-use crate::env::{failed, length, low, low_signed};
+use crate::env::{copy_in, failed, length, low, low_signed};
 use crate::{Args, Env, Redirect};
 use core::mem::offset_of;
 use skep_abi::PacketCtx;
@@ -116,14 +116,16 @@ pub fn xdp_adjust_head<E: Env>(env: &E, args: Args) -> Result<u64, Fault> {
     {
         return Ok(failed(Errno::EINVAL));
     }
-    if meta_bytes > 0 {
-        let mut meta = vec![0; length(low(meta_bytes.cast_unsigned()))];
-        env.memory().read(packet.meta.cast_unsigned(), &mut meta)?;
-        env.memory()
-            .write((data - meta_bytes).cast_unsigned(), &meta)?;
-    }
+    let meta = copy_in(
+        env,
+        packet.meta.cast_unsigned(),
+        low(meta_bytes.cast_unsigned()),
+    )?;
     packet.set(offset_of!(PacketCtx, data_meta), data - meta_bytes)?;
     packet.set(offset_of!(PacketCtx, data), data)?;
+    // Only now is the new place part of the packet.
+    env.memory()
+        .write((data - meta_bytes).cast_unsigned(), &meta)?;
     Ok(0)
 }
 

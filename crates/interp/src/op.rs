@@ -229,18 +229,14 @@ fn op(program: &impl Runnable, at: InsnIdx, insn: &Insn, pool: &mut Vec<u64>) ->
         Insn::Imm64High => Op::High,
         Insn::Load {
             size,
-            signed: false,
+            signed,
             dst,
             base,
             off,
-        } => Op::load(size, dst, base, off),
-        Insn::Load {
-            size,
-            signed: true,
-            dst,
-            base,
-            off,
-        } => Op::load_sx(size, dst, base, off),
+        } => match signed {
+            false => Op::load(size, dst, base, off),
+            true => Op::load_sx(size, dst, base, off),
+        },
         Insn::Store {
             size,
             base,

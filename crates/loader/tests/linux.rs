@@ -3,15 +3,16 @@
 //! Directories of further objects, such as the kernel's compiled selftests, can be named in `SKEP_OBJECTS`, with colons.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
-use libtest_mimic::{Arguments, Failed, Trial};
 use skep_linux::LinuxBpf;
 use skep_loader::{Loaded, Options, load};
 use skep_object::{ObjectName, Pinning, parse};
+use skep_testkit::oracle::{BpfFs, bpftool_path};
+use skep_testkit::{Harness, Need};
 use skep_uapi::{
     Bpf, BtfId, Command as Bpf2, Handle, MapInfo, ObjectKind, ProgCode, ProgInfo, Value,
 };
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 /// Own objects that bpftool can load and pin whole.
 const WHOLE: &[&str] = &[
@@ -25,18 +26,21 @@ const WHOLE: &[&str] = &[
 /// Where Debian's libxdp has its objects. What bpftool cannot load of them, skep must not load either.
 const LIBXDP: &str = "/usr/lib/x86_64-linux-gnu/bpf";
 
-fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let oracle = Oracle::find();
-    let ignored = oracle.is_none();
-    if ignored {
-        println!("need oracle: root, bpf(2) and bpftool 7.5");
-    }
-    let trial = Trial::test("bpftool_and_skep_load_alike", move || match oracle {
-        Some(oracle) => oracle.compare_all(),
-        None => Ok(()),
-    });
-    libtest_mimic::run(&arguments, vec![trial.with_ignored_flag(ignored)]).exit_code()
+fn main() {
+    Harness::from_args()
+        .case(
+            "bpftool_and_skep_load_alike",
+            &[Need::Oracle, Need::Bpftool],
+            || {
+                let oracle = Oracle {
+                    bpftool: bpftool_path(),
+                };
+                if let Err(difference) = oracle.compare_all() {
+                    panic!("{difference}");
+                }
+            },
+        )
+        .run();
 }
 
 struct Oracle {
@@ -44,28 +48,8 @@ struct Oracle {
 }
 
 impl Oracle {
-    fn find() -> Option<Self> {
-        let bpftool = std::env::var_os("SKEP_BPFTOOL").unwrap_or_else(|| "bpftool".into());
-        let version = Command::new(&bpftool).arg("version").output().ok()?;
-        let text = String::from_utf8(version.stdout).ok()?;
-        let number = text.lines().next()?.strip_prefix("bpftool v")?.to_owned();
-        let (major, rest) = number.split_once('.')?;
-        let minor = rest.split('.').next()?;
-        if (major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?) < (7, 5) {
-            return None;
-        }
-        let probe = LinuxBpf::new().call(Bpf2::NextId {
-            kind: ObjectKind::Prog,
-            after: 0,
-        });
-        let permitted = probe.result.is_ok() || probe.result == Err(skep_uapi::Errno::ENOENT);
-        permitted.then_some(Self {
-            bpftool: bpftool.into(),
-        })
-    }
-
-    fn compare_all(&self) -> Result<(), Failed> {
-        let mount = BpfFs::mount()?;
+    fn compare_all(&self) -> Result<(), String> {
+        let mount = BpfFs::mount();
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../object/tests/data");
         let mut objects: Vec<PathBuf> = WHOLE
             .iter()
@@ -84,16 +68,12 @@ impl Oracle {
         objects.retain(|path| std::fs::read(path).is_ok_and(|bytes| !pins_itself(&bytes)));
         let mut wrong = String::new();
         for (at, object) in objects.iter().enumerate() {
-            match self.compare(object, &mount.0.join(format!("object_{at}"))) {
+            match self.compare(object, &mount.join(format!("object_{at}"))) {
                 Ok(how) => println!("{}: {how}", object.display()),
                 Err(what) => wrong.push_str(&format!("{}: {what}\n", object.display())),
             }
         }
-        if wrong.is_empty() {
-            Ok(())
-        } else {
-            Err(wrong.into())
-        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
     }
 
     /// Compares one object; `pins` becomes a directory.
@@ -139,32 +119,6 @@ fn pins_itself(object: &[u8]) -> bool {
             .iter()
             .any(|map| map.def().pinning == Pinning::ByName)
     })
-}
-
-/// A private bpffs, gone with its pins when dropped.
-struct BpfFs(PathBuf);
-
-impl BpfFs {
-    fn mount() -> Result<Self, String> {
-        let path = std::env::temp_dir().join(format!("skep_loader_{}", std::process::id()));
-        std::fs::create_dir(&path).map_err(|error| error.to_string())?;
-        let mount = Self(path);
-        let status = Command::new("mount")
-            .args(["-t", "bpf", "bpf"])
-            .arg(&mount.0)
-            .status();
-        match status {
-            Ok(status) if status.success() => Ok(mount),
-            other => Err(format!("mount: {other:?}")),
-        }
-    }
-}
-
-impl Drop for BpfFs {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-        let _ = std::fs::remove_dir(&self.0);
-    }
 }
 
 fn compare_programs(bpf: &LinuxBpf, loaded: &Loaded, pins: &Path) -> Result<(), String> {

@@ -5,6 +5,7 @@ use crate::{BtfObject, LinkObject, Machine, MapBody, Object, Prog};
 use skep_exec::{Outcome, Packet, RunError, Runner};
 use skep_uapi::{Bpf, Command, Engine, Errno, Handle, Reply, Value};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Handles that one connection may hold (Linux: a process's descriptor limit).
@@ -33,11 +34,19 @@ impl Peer {
     }
 }
 
+/// Whether a peer is still there to hear an answer. Linux ends a test run when its caller is killed; a machine whose
+/// callers are in other processes asks this now and then during long runs.
+pub trait Presence: Send + Sync + fmt::Debug {
+    /// Whether nobody will hear the answer.
+    fn is_gone(&self) -> bool;
+}
+
 /// One peer's view of a machine. Dropping it closes its handles.
 #[derive(Debug)]
 pub struct Connection {
     machine: Arc<Machine>,
     peer: Peer,
+    presence: Option<Arc<dyn Presence>>,
     handles: Mutex<Handles>,
 }
 
@@ -48,11 +57,16 @@ struct Handles {
 }
 
 impl Connection {
-    pub(crate) fn new(machine: Arc<Machine>, peer: Peer) -> Self {
+    pub(crate) fn new(
+        machine: Arc<Machine>,
+        peer: Peer,
+        presence: Option<Arc<dyn Presence>>,
+    ) -> Self {
         // Numbers begin at 3 like a process's descriptors, so that 0 stays "no descriptor" in wire structures.
         Self {
             machine,
             peer,
+            presence,
             handles: Mutex::new(Handles {
                 next: 3,
                 open: BTreeMap::new(),
@@ -70,6 +84,11 @@ impl Connection {
     #[must_use]
     pub fn peer(&self) -> &Peer {
         &self.peer
+    }
+
+    /// What tells whether the peer has gone; `None` for one that cannot go before its calls return.
+    pub(crate) fn presence(&self) -> Option<&dyn Presence> {
+        self.presence.as_deref()
     }
 
     fn lock(&self) -> MutexGuard<'_, Handles> {

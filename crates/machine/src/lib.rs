@@ -23,7 +23,7 @@ mod tag;
 mod trace;
 
 pub use config::{Config, Host, HostClock};
-pub use connection::{Connection, Peer};
+pub use connection::{Connection, Peer, Presence};
 pub use objects::{BtfObject, LinkObject, MapBody, Object, Prog};
 pub use ports::{AttachError, AttachMode, Attached, Ports, PortsNone};
 
@@ -65,7 +65,18 @@ impl Machine {
     /// A connection of a peer: what answers commands.
     #[must_use]
     pub fn connect(self: &Arc<Self>, peer: Peer) -> Connection {
-        Connection::new(Arc::clone(self), peer)
+        Connection::new(Arc::clone(self), peer, None)
+    }
+
+    /// A connection as [`Machine::connect`] gives it, of a peer that may go while it waits for an answer; its long runs
+    /// then end with `EINTR`.
+    #[must_use]
+    pub fn connect_watched(
+        self: &Arc<Self>,
+        peer: Peer,
+        presence: Arc<dyn Presence>,
+    ) -> Connection {
+        Connection::new(Arc::clone(self), peer, Some(presence))
     }
 
     /// What it was made with.

@@ -27,11 +27,16 @@ impl Services for RunServices<'_> {
         let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
         let text = String::from_utf8_lossy(line);
         let (comm, pid) = (&self.peer.comm, self.peer.pid);
-        for text in text.strip_suffix('\n').unwrap_or(&text).split('\n') {
-            let head = format!(
-                "{comm:>16}-{pid:<7} [{cpu:03}] b..11 {seconds:>5}.{micros:06}: bpf_trace_printk: "
-            );
-            self.machine.trace.push(head + text);
+        let head = format!(
+            "{comm:>16}-{pid:<7} [{cpu:03}] b..11 {seconds:>5}.{micros:06}: bpf_trace_printk: "
+        );
+        let mut lines = text.split('\n');
+        self.machine
+            .trace
+            .push(head + lines.next().unwrap_or_default());
+        // What follows a line break stands alone, as in Linux's pipe; so does the empty rest behind a final one.
+        for line in lines {
+            self.machine.trace.push(line.to_owned());
         }
     }
 }

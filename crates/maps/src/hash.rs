@@ -1,8 +1,8 @@
 //! `BPF_MAP_TYPE_HASH`: chains of slab elements behind a table of heads.
 //!
-//! Lookups walk a chain without a lock. Changes to a chain take the lock of its shard. Replacing a value puts a new element at
-//! the head before the old one leaves, as Linux does, so that a reader always finds one of them and an address looked up
-//! earlier keeps the old value. An element that left its chain keeps its link until the epoch ends, so that a walk that stands
+//! Lookups walk a chain without a lock. Changes to a chain take the lock of its shard. Replacing a value puts a new element in the
+//! place of the old one by a single store, so that a reader always finds one of them and an address looked up earlier keeps
+//! the old value. (Inserting at the head and then removing the old one would let a reader between the two places miss both.) An element that left its chain keeps its link until the epoch ends, so that a walk that stands
 //! on it goes on.
 
 use crate::layout::{Demand, len, stride};
@@ -137,17 +137,37 @@ impl Hash {
         self.chain(bucket.number).find(matches)
     }
 
+    /// The cell that leads to `node`; the chain's lock is held.
+    fn cell_before(&self, bucket: Bucket, node: Node) -> &AtomicU32 {
+        let leads_here = |before: &Node| self.slab.link(*before).load(Ordering::Relaxed) == node.0;
+        let before = self.chain(bucket.number).find(leads_here);
+        before.map_or_else(|| self.head(bucket.number), |before| self.slab.link(before))
+    }
+
     /// Takes `node` out of its chain; the chain's lock is held.
     fn unlink(&self, bucket: Bucket, node: Node) {
-        let before = self
-            .chain(bucket.number)
-            .find(|before| self.slab.link(*before).load(Ordering::Relaxed) == node.0);
-        let cell = before.map_or_else(|| self.head(bucket.number), |before| self.slab.link(before));
-        cell.store(
-            self.slab.link(node).load(Ordering::Relaxed),
-            Ordering::Release,
-        );
+        let behind = self.slab.link(node).load(Ordering::Relaxed);
+        self.cell_before(bucket, node)
+            .store(behind, Ordering::Release);
         self.slab.release(node);
+    }
+
+    /// Puts `new` in the place of `old` in one store; the chain's lock is held.
+    fn replace(&self, bucket: Bucket, old: Node, new: Node) {
+        let behind = self.slab.link(old).load(Ordering::Relaxed);
+        self.slab.link(new).store(behind, Ordering::Relaxed);
+        self.cell_before(bucket, old)
+            .store(new.0, Ordering::Release);
+        self.slab.release(old);
+    }
+
+    /// Puts `new` at the head of the chain; the chain's lock is held.
+    fn push(&self, bucket: Bucket, new: Node) {
+        let head = self.head(bucket.number);
+        self.slab
+            .link(new)
+            .store(head.load(Ordering::Relaxed), Ordering::Relaxed);
+        head.store(new.0, Ordering::Release);
     }
 
     fn insert(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), Errno> {
@@ -177,13 +197,9 @@ impl Hash {
         self.slab.set_key(node, key);
         self.slab.set_value(node, 0, value);
         self.slab.hash(node).store(bucket.hash, Ordering::Relaxed);
-        self.slab.link(node).store(
-            self.head(bucket.number).load(Ordering::Relaxed),
-            Ordering::Relaxed,
-        );
-        self.head(bucket.number).store(node.0, Ordering::Release);
-        if let Some(old) = old {
-            self.unlink(bucket, old);
+        match old {
+            Some(old) => self.replace(bucket, old, node),
+            None => self.push(bucket, node),
         }
         Ok(())
     }

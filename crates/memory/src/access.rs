@@ -201,6 +201,9 @@ impl<'run> Checked<'run> {
     }
 
     fn check(&self, addr: u64, bytes: u64, write: Permission) -> Result<(), Fault> {
+        if bytes == 0 {
+            return Ok(());
+        }
         let fault = |kind| Fault { kind, addr, bytes };
         let holds = |region: &Region| {
             addr >= region.start && bytes <= region.len && addr - region.start <= region.len - bytes
@@ -297,6 +300,7 @@ mod tests {
         assert_eq!(memory.load(start + 8, 8), Ok(0x0102_0304_0506_0708));
         assert_eq!(memory.load(start + 9, 2), Ok(0x0607));
         assert_eq!(memory.load(start + 12, 4), Ok(0x0102_0304));
+        assert_eq!(memory.write(start + 16, &[]), Ok(()));
         for (addr, bytes) in [
             (start + 9, 8),
             (start + 16, 1),

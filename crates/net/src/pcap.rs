@@ -3,11 +3,13 @@
 use crate::{Frame, Port, PortError, Verdict, VerdictFiles};
 use pcap_file::DataLink;
 use pcap_file::pcap::PcapReader;
+use pcap_file::pcapng::blocks::interface_description::InterfaceDescriptionOption;
 use pcap_file::pcapng::{Block, PcapNgReader};
 use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// First bytes of a pcapng section.
 const PCAPNG_MAGIC: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
@@ -77,16 +79,20 @@ impl PcapPort {
                 rx_queue: 0,
             })),
             Reader::PcapNg(reader) => loop {
-                let (bytes, time) = match reader.next_block()? {
+                let (bytes, stamp) = match reader.next_block()? {
                     Ok(Block::EnhancedPacket(packet)) => {
-                        (packet.data.into_owned(), packet.timestamp)
+                        let stamp = (packet.interface_id, packet.timestamp);
+                        (packet.data.into_owned(), Some(stamp))
                     }
-                    Ok(Block::SimplePacket(packet)) => {
-                        (packet.data.into_owned(), std::time::Duration::ZERO)
-                    }
+                    Ok(Block::SimplePacket(packet)) => (packet.data.into_owned(), None),
                     Ok(_) => continue,
                     Err(error) => return Some(Err(error)),
                 };
+                let time = stamp.map_or(Duration::ZERO, |(interface, units)| {
+                    let at = usize::try_from(interface).ok();
+                    let interface = at.and_then(|at| reader.interfaces().get(at));
+                    time(units, interface.map_or(&[], |interface| &interface.options))
+                });
                 return Some(Ok(Frame {
                     bytes,
                     time,
@@ -95,6 +101,36 @@ impl PcapPort {
             },
         }
     }
+}
+
+/// The time of a packet of pcapng. Its interface says what the unit is (`if_tsresol`: a power of ten, or with the highest bit
+/// of two; microseconds if it does not say) and what to add (`if_tsoffset`, in seconds). The reader takes the number for
+/// nanoseconds.
+fn time(units: Duration, options: &[InterfaceDescriptionOption<'_>]) -> Duration {
+    const MICROSECONDS: u8 = 6;
+    const POWER_OF_TWO: u8 = 0x80;
+    let (mut resolution, mut offset) = (MICROSECONDS, 0);
+    for option in options {
+        match option {
+            InterfaceDescriptionOption::IfTsResol(value) => resolution = *value,
+            InterfaceDescriptionOption::IfTsOffset(seconds) => offset = *seconds,
+            _ => {}
+        }
+    }
+    let base: u128 = if resolution & POWER_OF_TWO == 0 {
+        10
+    } else {
+        2
+    };
+    let Some(per_second) = base.checked_pow(u32::from(resolution & !POWER_OF_TWO)) else {
+        // Finer than any time that fits into the field.
+        return Duration::from_secs(offset);
+    };
+    let units = units.as_nanos();
+    let seconds = u64::try_from(units / per_second).unwrap_or(u64::MAX);
+    let part = (units % per_second).saturating_mul(1_000_000_000) / per_second;
+    let part = Duration::from_nanos(u64::try_from(part).unwrap_or(0));
+    Duration::from_secs(seconds.saturating_add(offset)).saturating_add(part)
 }
 
 fn check_ethernet(path: &Path, link: DataLink) -> Result<(), PortError> {
@@ -136,5 +172,22 @@ impl Port for PcapPort {
 
     fn finish(&mut self) -> Result<(), PortError> {
         self.files.as_mut().map_or(Ok(()), VerdictFiles::finish)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use InterfaceDescriptionOption::{IfTsOffset, IfTsResol};
+
+    #[test]
+    fn units_of_time() {
+        let time = |units, options: &[_]| time(Duration::from_nanos(units), options);
+        assert_eq!(time(2_000_003, &[]), Duration::new(2, 3_000));
+        assert_eq!(time(2_000_000_003, &[IfTsResol(9)]), Duration::new(2, 3));
+        assert_eq!(time(3, &[IfTsResol(0x81)]), Duration::new(1, 500_000_000));
+        assert_eq!(time(3, &[IfTsResol(0), IfTsOffset(5)]), Duration::new(8, 0));
+        assert_eq!(time(u64::MAX, &[IfTsResol(127)]), Duration::ZERO);
+        assert_eq!(time(u64::MAX, &[IfTsResol(0xff)]), Duration::ZERO);
     }
 }

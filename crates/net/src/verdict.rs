@@ -88,10 +88,26 @@ impl Counts {
         self.packets.iter().sum()
     }
 
-    /// Verdicts that occurred, with their counts.
-    pub fn occurred(&self) -> impl Iterator<Item = (Verdict, u64)> + '_ {
-        let all = Verdict::ALL.into_iter().chain([Verdict::Unknown(u32::MAX)]);
-        all.map(|verdict| (verdict, self.of(verdict)))
-            .filter(|(_, count)| *count > 0)
+    /// Names of the verdicts that occurred, with their counts; all unknown ones together.
+    pub fn occurred(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let names = XDP_ACTION_NAMES.into_iter().chain(["unknown verdict"]);
+        names.zip(self.packets).filter(|(_, count)| *count > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_verdicts_count_together() {
+        let mut counts = Counts::default();
+        for retval in [2, 99, 1 << 31, 2] {
+            counts.add(Verdict::from_retval(retval));
+        }
+        let occurred: Vec<_> = counts.occurred().collect();
+        assert_eq!(occurred, [("XDP_PASS", 2), ("unknown verdict", 2)]);
+        assert_eq!(counts.total(), 4);
+        assert_eq!(Verdict::from_retval(99).to_string(), "unknown verdict 99");
     }
 }

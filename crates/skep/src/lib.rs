@@ -43,3 +43,8 @@ pub use skep_net::{
     VerdictFiles,
 };
 pub use skep_uapi::Engine;
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

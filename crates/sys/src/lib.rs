@@ -29,4 +29,4 @@ pub use process::{Detached, LogTarget, comm, effective_uid, pid, spawn_detached}
 pub use random::fill_random;
 pub use signal::TerminationSignals;
 pub use socket::{Peer, bind_private, connect_within, peer};
-pub use wait::{Readiness, open_nonblocking, wait_readable};
+pub use wait::{Readiness, is_hung_up, open_nonblocking, wait_any_readable, wait_readable};

@@ -1,20 +1,31 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::field_reassign_with_default,
+    reason = "the verifier has fields of its own in InsnInfo"
+)]
 
 use super::*;
 use crate::WireNames;
 use skep_isa::text::{AsmNames, assemble, kernel};
 use skep_uapi::ProgType;
 
-/// Facts as a test states them: which slots are dead, which access the context.
+fn known(reached: bool, access: Access) -> InsnInfo {
+    let mut info = InsnInfo::default();
+    info.reached = reached;
+    info.access = access;
+    info
+}
+
+/// Facts as a test states them: which slots are dead, which access the context (in order).
 fn translated(text: &str, dead: &[u32], ctx: &[(u32, u32, u32)]) -> Result<Xlated, TranslateError> {
     let program = assemble(text).unwrap();
-    let info = |at: InsnIdx| InsnInfo {
-        reached: !dead.contains(&at.0),
-        access: ctx.iter().find(|access| access.0 == at.0).map_or(
-            Access::None,
-            |&(_, offset, bytes)| Access::Ctx { offset, bytes },
-        ),
-        ..InsnInfo::default()
+    let info = |at: InsnIdx| {
+        let access = ctx.binary_search_by_key(&at.0, |access| access.0);
+        let access = access.map_or(Access::None, |index| Access::Ctx {
+            offset: ctx[index].1,
+            bytes: ctx[index].2,
+        });
+        known(!dead.contains(&at.0), access)
     };
     let subprogs: Vec<Subprog> = crate::function::discover(program.insns())
         .iter()
@@ -176,16 +187,7 @@ fn function_that_nothing_calls_any_more_goes() {
 #[test]
 fn wire_names_maps_and_helpers() {
     let program = assemble("r1 = map_idx[1]\nr2 = map_value_idx[0]+8\ncall 6\nexit").unwrap();
-    let xlated = rewrite(
-        &program,
-        |_| InsnInfo {
-            reached: true,
-            ..InsnInfo::default()
-        },
-        &[],
-        None,
-    )
-    .unwrap();
+    let xlated = rewrite(&program, |_| known(true, Access::None), &[], None).unwrap();
     struct Names;
     impl WireNames for Names {
         fn map_id(&self, index: u32) -> u32 {

@@ -6,13 +6,21 @@ use yaxpeax_arm::armv8::a64::{ARMv8, Operand};
 
 const INSN_BYTES: usize = 4;
 
-pub(super) fn disassemble(code: &[u8], address: u64, symbol: &dyn Fn(u64) -> Option<String>) -> Vec<MachineInsn> {
+pub(super) fn disassemble(
+    code: &[u8],
+    address: u64,
+    symbol: &dyn Fn(u64) -> Option<String>,
+) -> Vec<MachineInsn> {
     let mut out = Vec::new();
     let mut wide = WideMove::default();
     for (number, bytes) in code.chunks(INSN_BYTES).enumerate() {
         let offset = number * INSN_BYTES;
         let here = address.wrapping_add(u64::try_from(offset).unwrap_or_default());
-        out.push(MachineInsn { offset, bytes: bytes.to_vec(), text: one(bytes, here, symbol, &mut wide) });
+        out.push(MachineInsn {
+            offset,
+            bytes: bytes.to_vec(),
+            text: one(bytes, here, symbol, &mut wide),
+        });
     }
     out
 }
@@ -34,7 +42,9 @@ impl WideMove {
         match word >> 23 {
             0b1_0010_0101 => self.value = !immediate,
             0b1_1010_0101 => self.value = immediate,
-            0b1_1110_0101 if self.register == register => self.value = self.value & !(0xffff << shift) | immediate,
+            0b1_1110_0101 if self.register == register => {
+                self.value = self.value & !(0xffff << shift) | immediate
+            }
             _ => return None,
         }
         self.register = register;
@@ -42,13 +52,20 @@ impl WideMove {
     }
 }
 
-fn one(bytes: &[u8], address: u64, symbol: &dyn Fn(u64) -> Option<String>, wide: &mut WideMove) -> String {
+fn one(
+    bytes: &[u8],
+    address: u64,
+    symbol: &dyn Fn(u64) -> Option<String>,
+    wide: &mut WideMove,
+) -> String {
     let Ok(word) = <[u8; INSN_BYTES]>::try_from(bytes).map(u32::from_le_bytes) else {
         let text: Vec<String> = bytes.iter().map(|byte| format!("0x{byte:02x}")).collect();
         return format!(".byte\t{}", text.join(", "));
     };
     let built = wide.follow(word);
-    let Ok(insn) = <ARMv8 as yaxpeax_arch::Arch>::Decoder::default().decode(&mut U8Reader::new(bytes)) else {
+    let Ok(insn) =
+        <ARMv8 as yaxpeax_arch::Arch>::Decoder::default().decode(&mut U8Reader::new(bytes))
+    else {
         return format!(".long\t{word:#x}");
     };
     let target = insn.operands.iter().find_map(|operand| match operand {
@@ -57,34 +74,69 @@ fn one(bytes: &[u8], address: u64, symbol: &dyn Fn(u64) -> Option<String>, wide:
     });
     let text = insn.to_string();
     let (mnemonic, operands) = text.split_once(' ').unwrap_or((text.as_str(), ""));
-    let operands = match target {
+    let operands = match (target, mnemonic) {
         // The distance is the last operand.
-        Some(target) => match operands.rsplit_once(", ") {
-            Some((first, _)) => format!("{}, {target:#x}", decimal(first)),
+        (Some(target), _) => match operands.rsplit_once(", ") {
+            Some((first, _)) => format!("{}, {target:#x}", decimal(first, u64::cast_signed)),
             None => format!("{target:#x}"),
         },
-        None => decimal(operands),
+        // Masks stay hexadecimal.
+        (None, "and" | "ands" | "orr" | "eor" | "tst") if has_immediate(operands) => {
+            operands.to_owned()
+        }
+        (None, "mov") if operands.starts_with('w') => decimal(operands, signed32),
+        (None, _) => decimal(operands, u64::cast_signed),
     };
-    let mut text = if operands.is_empty() { mnemonic.to_owned() } else { format!("{mnemonic}\t{operands}") };
+    let mut text = match landing_pad(word) {
+        Some(text) => text.to_owned(),
+        None if operands.is_empty() => mnemonic.to_owned(),
+        None => format!("{mnemonic}\t{operands}"),
+    };
     if let Some(name) = target.or(built).and_then(symbol) {
         text.push_str(&format!(" <{name}>"));
     }
     text
 }
 
-/// Hexadecimal numbers below 2^31 in decimal; wider ones (addresses, masks) stay.
-fn decimal(operands: &str) -> String {
+/// Whether the last operand is an immediate.
+fn has_immediate(operands: &str) -> bool {
+    operands
+        .rsplit(", ")
+        .next()
+        .is_some_and(|last| last.starts_with('#'))
+}
+
+/// Branch targets (`bti`), which are hints to older processors.
+fn landing_pad(word: u32) -> Option<&'static str> {
+    match word {
+        0xd503_241f => Some("bti"),
+        0xd503_245f => Some("bti\tc"),
+        0xd503_249f => Some("bti\tj"),
+        0xd503_24df => Some("bti\tjc"),
+        _ => None,
+    }
+}
+
+/// A number of 32 bits as a signed one.
+fn signed32(value: u64) -> i64 {
+    u32::try_from(value).map_or(value.cast_signed(), |value| value.cast_signed().into())
+}
+
+/// Hexadecimal numbers as signed decimal ones.
+fn decimal(operands: &str, signed: fn(u64) -> i64) -> String {
     let mut out = String::with_capacity(operands.len());
     let mut rest = operands;
     while let Some(at) = rest.find("0x") {
         let (before, number) = rest.split_at(at);
         let digits = number.get(2..).unwrap_or_default();
-        let len = digits.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(digits.len());
+        let len = digits
+            .find(|c: char| !c.is_ascii_hexdigit())
+            .unwrap_or(digits.len());
         let (digits, after) = digits.split_at(len);
         out.push_str(before);
-        match u32::from_str_radix(digits, 16) {
-            Ok(value) if value < 1 << 31 => out.push_str(&value.to_string()),
-            Ok(_) | Err(_) => {
+        match u64::from_str_radix(digits, 16) {
+            Ok(value) => out.push_str(&signed(value).to_string()),
+            Err(_) => {
                 out.push_str("0x");
                 out.push_str(digits);
             }
@@ -97,11 +149,40 @@ fn decimal(operands: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    /// Words and LLVM's text for them, each at its address in the list.
+    #[test]
+    fn words_as_llvm_words_them() {
+        let cases: Vec<(u32, &str)> = include_str!("../../tests/data/aarch64.txt")
+            .lines()
+            .map(|line| line.split_once('\t').unwrap())
+            .map(|(word, text)| (u32::from_str_radix(word, 16).unwrap(), text))
+            .collect();
+        let code: Vec<u8> = cases
+            .iter()
+            .flat_map(|(word, _)| word.to_le_bytes())
+            .collect();
+        let got = disassemble(&code, 0, &|_| None);
+        let different: String = got
+            .iter()
+            .zip(&cases)
+            .filter(|(got, (_, want))| got.text != *want)
+            .map(|(got, (_, want))| format!("{want} | {}\n", got.text))
+            .collect();
+        assert_eq!(different, "");
+    }
 
     #[test]
     fn numbers_become_decimal() {
-        assert_eq!(decimal("x29, x30, [sp, #-0x10]!"), "x29, x30, [sp, #-16]!");
-        assert_eq!(decimal("x0, #0xffff0000ffff0000"), "x0, #0xffff0000ffff0000");
+        assert_eq!(
+            decimal("x29, x30, [sp, #-0x10]!", u64::cast_signed),
+            "x29, x30, [sp, #-16]!"
+        );
+        assert_eq!(
+            decimal("x0, #0xfffffffffffffffe", u64::cast_signed),
+            "x0, #-2"
+        );
     }
 }

@@ -4,21 +4,37 @@
 //! numbers, a `lock` prefix as an instruction of its own, and signs of immediates by their encoding.
 
 use super::MachineInsn;
-use iced_x86::{Code, Decoder, DecoderOptions, Formatter, GasFormatter, Instruction, MemorySizeOptions, Mnemonic, NumberBase, OpKind, Register};
+use iced_x86::{
+    Code, Decoder, DecoderOptions, Formatter, GasFormatter, Instruction, MemorySizeOptions,
+    Mnemonic, NumberBase, OpKind, Register,
+};
 
 const BITS: u32 = 64;
 const LOCK: u8 = 0xf0;
 
-pub(super) fn disassemble(code: &[u8], address: u64, symbol: &dyn Fn(u64) -> Option<String>) -> Vec<MachineInsn> {
+pub(super) fn disassemble(
+    code: &[u8],
+    address: u64,
+    symbol: &dyn Fn(u64) -> Option<String>,
+) -> Vec<MachineInsn> {
     let mut formatter = formatter();
     let mut out = Vec::new();
     let mut offset = 0;
     while let Some(rest) = code.get(offset..).filter(|rest| !rest.is_empty()) {
         let (text, len) = match rest {
             [LOCK, ..] => ("lock".to_owned(), 1),
-            _ => one(&mut formatter, rest, address.wrapping_add(u64::try_from(offset).unwrap_or_default()), symbol),
+            _ => one(
+                &mut formatter,
+                rest,
+                address.wrapping_add(u64::try_from(offset).unwrap_or_default()),
+                symbol,
+            ),
         };
-        out.push(MachineInsn { offset, bytes: rest.iter().take(len).copied().collect(), text });
+        out.push(MachineInsn {
+            offset,
+            bytes: rest.iter().take(len).copied().collect(),
+            text,
+        });
         offset += len;
     }
     out
@@ -84,16 +100,24 @@ fn llvm_form(insn: &Instruction, text: String) -> String {
         Mnemonic::Xchg if text.ends_with("%ax, %ax") => "nop".to_owned(),
         Mnemonic::Nop if text.ends_with("%ax, %ax") => "nop".to_owned(),
         // A shift by the implied one names no count.
-        Mnemonic::Shl | Mnemonic::Shr | Mnemonic::Sar | Mnemonic::Rol | Mnemonic::Ror | Mnemonic::Rcl | Mnemonic::Rcr
+        Mnemonic::Shl
+        | Mnemonic::Shr
+        | Mnemonic::Sar
+        | Mnemonic::Rol
+        | Mnemonic::Ror
+        | Mnemonic::Rcl
+        | Mnemonic::Rcr
             if is_shift_by_one(insn.code()) =>
         {
             text.replacen("$1, ", "", 1)
         }
         // The destination is named even if it is the source.
-        Mnemonic::Imul if insn.op_count() == 3 && text.matches('%').count() == 1 => match text.rsplit_once('%') {
-            Some((_, register)) => format!("{text}, %{register}"),
-            None => text,
-        },
+        Mnemonic::Imul if insn.op_count() == 3 && text.matches('%').count() == 1 => {
+            match text.rsplit_once('%') {
+                Some((_, register)) => format!("{text}, %{register}"),
+                None => text,
+            }
+        }
         _ => signed_absolute(insn, text),
     }
 }
@@ -103,7 +127,11 @@ fn signed_absolute(insn: &Instruction, text: String) -> String {
     let absolute = insn.memory_base() == Register::None && insn.memory_index() == Register::None;
     let displacement = insn.memory_displacement64();
     let signed = displacement.cast_signed();
-    if absolute && signed < 0 { text.replacen(&displacement.to_string(), &signed.to_string(), 1) } else { text }
+    if absolute && signed < 0 {
+        text.replacen(&displacement.to_string(), &signed.to_string(), 1)
+    } else {
+        text
+    }
 }
 
 fn is_shift_by_one(code: Code) -> bool {
@@ -112,7 +140,10 @@ fn is_shift_by_one(code: Code) -> bool {
 }
 
 fn is_branch(insn: &Instruction) -> bool {
-    matches!(insn.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64)
+    matches!(
+        insn.op0_kind(),
+        OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64
+    )
 }
 
 /// LLVM has a size suffix on calls only.

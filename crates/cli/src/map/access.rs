@@ -25,8 +25,14 @@ enum Part {
     Refused,
 }
 
-const KEY_ONLY: Wanted = Wanted { value: Part::Refused, flags: Part::Refused };
-const WHOLE: Wanted = Wanted { value: Part::Taken, flags: Part::Taken };
+const KEY_ONLY: Wanted = Wanted {
+    value: Part::Refused,
+    flags: Part::Refused,
+};
+const WHOLE: Wanted = Wanted {
+    value: Part::Taken,
+    flags: Part::Taken,
+};
 
 /// What the words give of an entry.
 struct Entry<'a> {
@@ -43,13 +49,24 @@ fn selected<'a>(bpf: &'a dyn Bpf, args: &mut Args) -> Outcome<(Held<'a>, MapView
         return Err(Failure::Usage);
     }
     let map = select::map(bpf, args)?;
-    let view =
-        MapView::read(bpf, map.handle()).map_err(|errno| Failure::message(format!("can't get map info: {errno}")))?;
+    let view = MapView::read(bpf, map.handle())
+        .map_err(|errno| Failure::message(format!("can't get map info: {errno}")))?;
     Ok((map, view))
 }
 
-fn parse<'a>(session: &mut Session, bpf: &'a dyn Bpf, view: &MapView, args: &mut Args, wanted: Wanted) -> Outcome<Entry<'a>> {
-    let mut entry = Entry { key: None, value: None, flags: None, _target: None };
+fn parse<'a>(
+    session: &mut Session,
+    bpf: &'a dyn Bpf,
+    view: &MapView,
+    args: &mut Args,
+    wanted: Wanted,
+) -> Outcome<Entry<'a>> {
+    let mut entry = Entry {
+        key: None,
+        value: None,
+        flags: None,
+        _target: None,
+    };
     let has_key = view.info.key_size != 0;
     let has_value = view.info.value_size != 0 && wanted.value == Part::Taken;
     while let Some(word) = args.peek().map(str::to_owned) {
@@ -63,11 +80,15 @@ fn parse<'a>(session: &mut Session, bpf: &'a dyn Bpf, view: &MapView, args: &mut
             entry._target = target;
         } else if let Some(flags) = update_flags(args) {
             if wanted.flags == Part::Refused || entry.flags.is_some() {
-                return Err(Failure::message(format!("flags specified multiple times: {word}")));
+                return Err(Failure::message(format!(
+                    "flags specified multiple times: {word}"
+                )));
             }
             entry.flags = Some(flags);
         } else {
-            return Err(Failure::message(format!("expected key or value, got: {word}")));
+            return Err(Failure::message(format!(
+                "expected key or value, got: {word}"
+            )));
         }
     }
     Ok(entry)
@@ -82,9 +103,13 @@ fn once(first: bool, wanted: bool, what: &str) -> Outcome {
 }
 
 fn update_flags(args: &mut Args) -> Option<u64> {
-    [("any", BPF_ANY), ("noexist", BPF_NOEXIST), ("exist", BPF_EXIST)]
-        .into_iter()
-        .find_map(|(keyword, flags)| args.take(keyword).then_some(flags))
+    [
+        ("any", BPF_ANY),
+        ("noexist", BPF_NOEXIST),
+        ("exist", BPF_EXIST),
+    ]
+    .into_iter()
+    .find_map(|(keyword, flags)| args.take(keyword).then_some(flags))
 }
 
 /// Takes a value: bytes, or the map or program that a map of such holds.
@@ -104,12 +129,20 @@ fn value<'a>(
         padded.resize(stride(&view.info), 0);
         return Ok((padded.repeat(view.cpus), None));
     }
-    let what = if holds_maps(map_type) { "map in map" } else { "map of progs" };
+    let what = if holds_maps(map_type) {
+        "map in map"
+    } else {
+        "map of progs"
+    };
     if view.info.value_size != 4 {
-        return Err(Failure::message(format!("value smaller than 4B for {what}?")));
+        return Err(Failure::message(format!(
+            "value smaller than 4B for {what}?"
+        )));
     }
     if args.len() < 2 {
-        return Err(Failure::message(format!("not enough value arguments for {what}")));
+        return Err(Failure::message(format!(
+            "not enough value arguments for {what}"
+        )));
     }
     let target = if holds_maps(map_type) {
         select::map(bpf, args)?
@@ -140,10 +173,21 @@ pub(crate) fn update(session: &mut Session, args: &mut Args) -> Outcome {
     let (map, view) = selected(&*bpf, args)?;
     let entry = parse(session, &*bpf, &view, args, WHOLE)?;
     let key = key(&entry, &view)?;
-    let value = entry.value.clone().ok_or_else(|| Failure::message("did not find value"))?;
+    let value = entry
+        .value
+        .clone()
+        .ok_or_else(|| Failure::message("did not find value"))?;
     let flags = entry.flags.unwrap_or(BPF_ANY);
-    calls::unit(&*bpf, Command::MapUpdate { map: map.handle(), key, value, flags })
-        .map_err(|errno| Failure::errno(format!("update failed: {errno}"), errno))?;
+    calls::unit(
+        &*bpf,
+        Command::MapUpdate {
+            map: map.handle(),
+            key,
+            value,
+            flags,
+        },
+    )
+    .map_err(|errno| Failure::errno(format!("update failed: {errno}"), errno))?;
     session.out.nothing();
     Ok(())
 }
@@ -159,8 +203,14 @@ pub(crate) fn delete(session: &mut Session, args: &mut Args) -> Outcome {
     let (map, view) = selected(&*bpf, args)?;
     let entry = parse(session, &*bpf, &view, args, KEY_ONLY)?;
     let key = key(&entry, &view)?;
-    calls::unit(&*bpf, Command::MapDelete { map: map.handle(), key })
-        .map_err(|errno| Failure::errno(format!("delete failed: {errno}"), errno))?;
+    calls::unit(
+        &*bpf,
+        Command::MapDelete {
+            map: map.handle(),
+            key,
+        },
+    )
+    .map_err(|errno| Failure::errno(format!("delete failed: {errno}"), errno))?;
     session.out.nothing();
     Ok(())
 }
@@ -171,7 +221,14 @@ pub(crate) fn lookup(session: &mut Session, args: &mut Args) -> Outcome {
     let (map, view) = selected(&*bpf, args)?;
     let entry = parse(session, &*bpf, &view, args, KEY_ONLY)?;
     let key = key(&entry, &view)?;
-    match calls::bytes(&*bpf, Command::MapLookup { map: map.handle(), key: key.clone(), flags: 0 }) {
+    match calls::bytes(
+        &*bpf,
+        Command::MapLookup {
+            map: map.handle(),
+            key: key.clone(),
+            flags: 0,
+        },
+    ) {
         Ok(value) => show(session, &view, &key, value),
         Err(Errno::ENOENT) => not_found(session, &key),
         Err(errno) => Err(Failure::errno(format!("lookup failed: {errno}"), errno)),
@@ -203,7 +260,11 @@ fn not_found(session: &mut Session, key: &[u8]) -> Outcome {
     if session.out.is_json() {
         session.out.nothing();
     } else {
-        writeln!(session.out.results(), "key:\n{}\n\nNot found", hex_text(key))?;
+        writeln!(
+            session.out.results(),
+            "key:\n{}\n\nNot found",
+            hex_text(key)
+        )?;
     }
     Err(Failure::silent(Errno::ENOENT))
 }
@@ -216,7 +277,13 @@ pub(crate) fn pop(session: &mut Session, args: &mut Args) -> Outcome {
         return Err(Failure::Usage);
     }
     let key = vec![0; view.key_size()];
-    match calls::bytes(&*bpf, Command::MapLookupAndDelete { map: map.handle(), key }) {
+    match calls::bytes(
+        &*bpf,
+        Command::MapLookupAndDelete {
+            map: map.handle(),
+            key,
+        },
+    ) {
         Ok(value) => show(session, &view, &[], value),
         Err(Errno::ENOENT) => {
             if session.out.is_json() {
@@ -236,15 +303,33 @@ pub(crate) fn getnext(session: &mut Session, args: &mut Args) -> Outcome {
     let bpf = session.bpf()?;
     let (map, view) = selected(&*bpf, args)?;
     let key = parse(session, &*bpf, &view, args, KEY_ONLY)?.key;
-    let next = calls::bytes(&*bpf, Command::MapNextKey { map: map.handle(), key: key.clone() })
-        .map_err(|errno| Failure::Message { text: format!("can't get next key: {errno}"), code: errno_code(errno) })?;
+    let next = calls::bytes(
+        &*bpf,
+        Command::MapNextKey {
+            map: map.handle(),
+            key: key.clone(),
+        },
+    )
+    .map_err(|errno| Failure::Message {
+        text: format!("can't get next key: {errno}"),
+        code: errno_code(errno),
+    })?;
     if session.out.is_json() {
         let before = key.as_deref().map_or(Node::Plain(Value::Null), hex_array);
-        session.out.json(Node::Object(vec![("key".to_owned(), before), ("next_key".to_owned(), hex_array(&next))]));
+        session.out.json(Node::Object(vec![
+            ("key".to_owned(), before),
+            ("next_key".to_owned(), hex_array(&next)),
+        ]));
         return Ok(());
     }
-    let before = key.as_deref().map_or_else(|| "key: None".to_owned(), |key| format!("key:\n{}", hex_text(key)));
-    writeln!(session.out.results(), "{before}\nnext key:\n{}", hex_text(&next))?;
+    let before = key.as_deref().map_or_else(
+        || "key: None".to_owned(),
+        |key| format!("key:\n{}", hex_text(key)),
+    );
+    writeln!(
+        session.out.results(),
+        "{before}\nnext key:\n{}",
+        hex_text(&next)
+    )?;
     Ok(())
 }
-

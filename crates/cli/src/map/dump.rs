@@ -24,6 +24,17 @@ enum Header {
     Hidden,
 }
 
+/// How entries are shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// JSON with bytes and values.
+    Json,
+    /// Values by type, laid out as JSON.
+    Typed,
+    /// Bytes.
+    Bytes,
+}
+
 /// Dumps the maps of a selector.
 pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
     if args.len() != 2 {
@@ -32,58 +43,103 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
     let bpf = session.bpf()?;
     let bpf = &*bpf;
     let found = select::maps(bpf, args)?;
-    let several = found.len() > 1;
-    let header = if several { Header::Shown } else { Header::Hidden };
+    let header = if found.len() > 1 {
+        Header::Shown
+    } else {
+        Header::Hidden
+    };
+    let views: Result<Vec<MapView>, Errno> = found
+        .iter()
+        .map(|held| MapView::read(bpf, held.handle()))
+        .collect();
+    let views = views.map_err(|errno| Failure::message(format!("can't get map info: {errno}")))?;
+    let form = match session.out.is_json() {
+        true => Form::Json,
+        // One map without types makes all of them be shown as bytes.
+        false if views.iter().all(|view| view.types.is_some()) => Form::Typed,
+        false => Form::Bytes,
+    };
     let mut documents = Vec::new();
-    let mut outcome = Ok(());
-    for (position, held) in found.iter().enumerate() {
-        let view = MapView::read(bpf, held.handle())
-            .map_err(|errno| Failure::message(format!("can't get map info: {errno}")))?;
-        let entries = read(bpf, held.handle(), &view);
-        let ended = entries.ended;
-        if session.out.is_json() {
-            documents.push(document(&view, entries, header));
-        } else {
-            text(session, &view, &entries, header)?;
-            if position + 1 < found.len() {
-                writeln!(session.out.results())?;
+    let mut ended = None;
+    for (position, (held, view)) in found.iter().zip(&views).enumerate() {
+        let entries = read(bpf, held.handle(), view);
+        ended = entries.ended;
+        match form {
+            Form::Json | Form::Typed => documents.push(document(view, &entries, header, form)),
+            Form::Bytes => {
+                text(session, view, &entries, header)?;
+                if position + 1 < found.len() {
+                    writeln!(session.out.results())?;
+                }
             }
         }
-        if let Some(errno) = ended {
-            outcome = Err(Failure::silent(errno));
+        if ended.is_some() {
             break;
         }
     }
-    if session.out.is_json() {
-        let node = if several { Some(Node::Array(documents)) } else { documents.pop() };
-        node.into_iter().for_each(|node| session.out.json(node));
+    let all = match header {
+        Header::Shown => Some(Node::Array(documents)),
+        Header::Hidden => documents.pop(),
+    };
+    match (form, all) {
+        (Form::Json, Some(all)) => session.out.json(all),
+        (Form::Typed, Some(all)) => {
+            let text = session.out.layout(&all);
+            writeln!(session.out.results(), "{text}")?;
+        }
+        (Form::Bytes, _) | (_, None) => {}
     }
-    outcome
+    ended.map_or(Ok(()), |errno| Err(Failure::silent(errno)))
 }
 
 fn read(bpf: &dyn Bpf, map: Handle, view: &MapView) -> Entries {
     let mut entries = Vec::new();
     let mut key: Option<Vec<u8>> = None;
     loop {
-        match calls::bytes(bpf, Command::MapNextKey { map, key: key.take() }) {
+        match calls::bytes(
+            bpf,
+            Command::MapNextKey {
+                map,
+                key: key.take(),
+            },
+        ) {
             Ok(next) => {
-                let lookup = Command::MapLookup { map, key: next.clone(), flags: 0 };
+                let lookup = Command::MapLookup {
+                    map,
+                    key: next.clone(),
+                    flags: 0,
+                };
                 match calls::bytes(bpf, lookup) {
                     Ok(value) => entries.push((next.clone(), Found::Value(value))),
                     // Empty slots of maps that hold objects are no entries.
-                    Err(Errno::ENOENT) if holds_maps(view.info.map_type) || holds_progs(view.info.map_type) => {}
+                    Err(Errno::ENOENT)
+                        if holds_maps(view.info.map_type) || holds_progs(view.info.map_type) => {}
                     Err(errno) => entries.push((next.clone(), Found::Refused(errno))),
                 }
                 key = Some(next);
             }
-            Err(Errno::ENOENT) => return Entries { entries, ended: None },
-            Err(errno) => return Entries { entries, ended: Some(errno) },
+            Err(Errno::ENOENT) => {
+                return Entries {
+                    entries,
+                    ended: None,
+                };
+            }
+            Err(errno) => {
+                return Entries {
+                    entries,
+                    ended: Some(errno),
+                };
+            }
         }
     }
 }
 
-fn document(view: &MapView, entries: Entries, header: Header) -> Node {
-    let elements = Node::Array(entries.entries.iter().map(|(key, found)| view.json(key, found)).collect());
+fn document(view: &MapView, entries: &Entries, header: Header, form: Form) -> Node {
+    let element = |(key, found): &(Vec<u8>, Found)| match (form, found) {
+        (Form::Typed, Found::Value(value)) => view.formatted(key, value, Style::Text),
+        (Form::Typed | Form::Json | Form::Bytes, _) => Some(view.json(key, found)),
+    };
+    let elements = Node::Array(entries.entries.iter().filter_map(element).collect());
     match header {
         Header::Hidden => elements,
         Header::Shown => {
@@ -98,21 +154,12 @@ fn text(session: &mut Session, view: &MapView, entries: &Entries, header: Header
     if header == Header::Shown {
         show::header_text(&view.info, session.out.results())?;
     }
-    if view.types.is_some() {
-        let typed = entries.entries.iter().map(|(key, found)| match found {
-            Found::Value(value) => view.formatted(key, value, Style::Text),
-            Found::Refused(_) => Some(view.json(key, found)),
-        });
-        let list = Node::Array(typed.flatten().collect());
-        let text = session.out.layout(&list);
-        writeln!(session.out.results(), "{text}")?;
-        return Ok(());
-    }
     let mut count = 0;
     for (key, found) in &entries.entries {
         view.text(key, found, session.out.results())?;
         count += usize::from(matches!(found, Found::Value(_)));
     }
-    writeln!(session.out.results(), "Found {count} element{}", if count == 1 { "" } else { "s" })?;
+    let plural = if count == 1 { "" } else { "s" };
+    writeln!(session.out.results(), "Found {count} element{plural}")?;
     Ok(())
 }

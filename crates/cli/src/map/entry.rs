@@ -60,16 +60,26 @@ pub(crate) fn holds_progs(map_type: MapType) -> bool {
 
 /// Bytes between two CPUs' values.
 pub(crate) fn stride(info: &MapInfo) -> usize {
-    usize::try_from(info.value_size).unwrap_or(usize::MAX).next_multiple_of(PERCPU_STRIDE)
+    usize::try_from(info.value_size)
+        .unwrap_or(usize::MAX)
+        .next_multiple_of(PERCPU_STRIDE)
 }
 
 impl MapView {
     /// Reads what showing a map's entries needs.
     pub(crate) fn read(bpf: &dyn Bpf, map: Handle) -> Result<Self, Errno> {
         let info = calls::map_info(bpf, map)?;
-        let cpus = if is_percpu(info.map_type) { calls::cpu_count(bpf)? } else { 1 };
+        let cpus = if is_percpu(info.map_type) {
+            calls::cpu_count(bpf)?
+        } else {
+            1
+        };
         let typed = info.btf_key_type_id.0 != 0 || info.btf_value_type_id.0 != 0;
-        let types = if typed { Types::of_prog(bpf, info.btf_id)? } else { None };
+        let types = if typed {
+            Types::of_prog(bpf, info.btf_id)?
+        } else {
+            None
+        };
         Ok(Self { info, types, cpus })
     }
 
@@ -90,7 +100,11 @@ impl MapView {
             return vec![value];
         }
         let cut = |chunk: &'v [u8]| chunk.get(..size.min(chunk.len())).unwrap_or_default();
-        value.chunks(stride(&self.info).max(PERCPU_STRIDE)).take(self.cpus).map(cut).collect()
+        value
+            .chunks(stride(&self.info).max(PERCPU_STRIDE))
+            .take(self.cpus)
+            .map(cut)
+            .collect()
     }
 
     /// The entry by types; `None` for a map without.
@@ -110,10 +124,14 @@ impl MapView {
         if !is_percpu(self.info.map_type) {
             return ("value".to_owned(), tree(value));
         }
-        let values = self.values(value).into_iter().enumerate().map(|(cpu, bytes)| {
-            let cpu = ("cpu".to_owned(), Node::Plain(cpu.into()));
-            Node::Object(vec![cpu, ("value".to_owned(), tree(bytes))])
-        });
+        let values = self
+            .values(value)
+            .into_iter()
+            .enumerate()
+            .map(|(cpu, bytes)| {
+                let cpu = ("cpu".to_owned(), Node::Plain(cpu.into()));
+                Node::Object(vec![cpu, ("value".to_owned(), tree(bytes))])
+            });
         ("values".to_owned(), Node::Array(values.collect()))
     }
 
@@ -128,10 +146,14 @@ impl MapView {
             Found::Value(value) => {
                 members.push(self.value_member(value, hex_array));
                 if holds_maps(self.info.map_type) {
-                    members.push(("inner_map_id".to_owned(), Node::Plain(inner_id(value).into())));
+                    members.push((
+                        "inner_map_id".to_owned(),
+                        Node::Plain(inner_id(value).into()),
+                    ));
                 }
                 members.extend(
-                    self.formatted(key, value, Style::Json).map(|formatted| ("formatted".to_owned(), formatted)),
+                    self.formatted(key, value, Style::Json)
+                        .map(|formatted| ("formatted".to_owned(), formatted)),
                 );
             }
         }
@@ -146,7 +168,8 @@ impl MapView {
         }
         let break_names = info.key_size > INLINE_BYTES_MAX || info.value_size > INLINE_BYTES_MAX;
         let after_name = if break_names { "\n" } else { " " };
-        let one_line = info.key_size.saturating_add(info.value_size) <= LINE_BYTES_MAX && !break_names;
+        let one_line =
+            info.key_size.saturating_add(info.value_size) <= LINE_BYTES_MAX && !break_names;
         if !key.is_empty() {
             let after_key = if one_line { "  " } else { "\n" };
             write!(out, "key:{after_name}{}{after_key}", hex_text(key))?;
@@ -162,7 +185,11 @@ impl MapView {
 
     fn percpu_text(&self, key: &[u8], found: &Found, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "key:\n{}", hex_text(key))?;
-        let after_name = if self.info.value_size > INLINE_BYTES_MAX { "\n" } else { " " };
+        let after_name = if self.info.value_size > INLINE_BYTES_MAX {
+            "\n"
+        } else {
+            " "
+        };
         match found {
             Found::Refused(errno) => writeln!(out, "value: {}", self.refusal(*errno)),
             Found::Value(value) => {
@@ -177,7 +204,9 @@ impl MapView {
     fn refusal(&self, errno: Errno) -> String {
         match errno {
             Errno::ENOENT => "<no entry>".to_owned(),
-            Errno::ENOSPC if self.info.map_type == MapType::REUSEPORT_SOCKARRAY => "<cannot read>".to_owned(),
+            Errno::ENOSPC if self.info.map_type == MapType::REUSEPORT_SOCKARRAY => {
+                "<cannot read>".to_owned()
+            }
             errno => errno.to_string(),
         }
     }
@@ -185,5 +214,7 @@ impl MapView {
 
 /// The id in the value of a map of maps.
 fn inner_id(value: &[u8]) -> u32 {
-    value.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
+    value
+        .first_chunk()
+        .map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }

@@ -21,9 +21,11 @@ pub(crate) fn freeze(session: &mut Session, args: &mut Args) -> Outcome {
     if !args.is_empty() {
         return Err(Failure::Usage);
     }
-    calls::unit(&*bpf, Command::MapFreeze { map: map.handle() }).map_err(|errno| Failure::Message {
-        text: format!("failed to freeze map: {errno}"),
-        code: EXIT_ERROR,
+    calls::unit(&*bpf, Command::MapFreeze { map: map.handle() }).map_err(|errno| {
+        Failure::Message {
+            text: format!("failed to freeze map: {errno}"),
+            code: EXIT_ERROR,
+        }
     })?;
     session.out.nothing();
     Ok(())
@@ -32,7 +34,7 @@ pub(crate) fn freeze(session: &mut Session, args: &mut Args) -> Outcome {
 /// `map create`.
 pub(crate) fn create(session: &mut Session, args: &mut Args) -> Outcome {
     args.require_plain(7)?;
-    let bpf = session.bpf()?;
+    let bpf = session.lasting_bpf()?;
     let path = args.next().unwrap_or_default();
     let mut map = MapCreate::default();
     let mut inner: Option<Held<'_>> = None;
@@ -63,7 +65,10 @@ pub(crate) fn create(session: &mut Session, args: &mut Args) -> Outcome {
             map.inner_map = Some(held.handle());
             inner = Some(held);
         } else {
-            return Err(Failure::message(format!("unknown arg {}", args.peek().unwrap_or_default())));
+            return Err(Failure::message(format!(
+                "unknown arg {}",
+                args.peek().unwrap_or_default()
+            )));
         }
     }
     if map.name.is_empty() {
@@ -95,6 +100,7 @@ impl Seen {
         }
         self.0.push(what);
         let word = args.next().unwrap_or_default();
-        args::number_u32(&word).ok_or_else(|| Failure::message(format!("can't parse {word} as {what}")))
+        args::number_u32(&word)
+            .ok_or_else(|| Failure::message(format!("can't parse {word} as {what}")))
     }
 }

@@ -31,7 +31,8 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
     let records: Outcome<Vec<MapRecord>> = select::maps(bpf, args)?
         .iter()
         .map(|held| {
-            record(bpf, held.handle(), &pins).map_err(|errno| Failure::message(format!("can't get map info: {errno}")))
+            record(bpf, held.handle(), &pins)
+                .map_err(|errno| Failure::message(format!("can't get map info: {errno}")))
         })
         .collect();
     session.out.found(&records?)
@@ -46,7 +47,11 @@ fn all(bpf: &dyn Bpf, pins: &[PinInfo]) -> Outcome<Vec<MapRecord>> {
         match opened.and_then(|held| record(bpf, held.handle(), pins)) {
             Ok(record) => records.push(record),
             Err(Errno::ENOENT) => {}
-            Err(errno) => return Err(Failure::message(format!("can't get map by id ({id}): {errno}"))),
+            Err(errno) => {
+                return Err(Failure::message(format!(
+                    "can't get map by id ({id}): {errno}"
+                )));
+            }
         }
     }
     Ok(records)
@@ -74,8 +79,16 @@ pub(crate) fn header_text(info: &MapInfo, out: &mut dyn Write) -> io::Result<()>
 pub(crate) fn header_members(info: &MapInfo) -> Vec<(String, Node)> {
     members(object([
         ("id", plain(info.id.0)),
-        ("type", info.map_type.name().map_or_else(|| plain(info.map_type.0), plain)),
-        ("name", (!info.name.is_empty()).then(|| Node::string(&info.name))),
+        (
+            "type",
+            info.map_type
+                .name()
+                .map_or_else(|| plain(info.map_type.0), plain),
+        ),
+        (
+            "name",
+            (!info.name.is_empty()).then(|| Node::string(&info.name)),
+        ),
         ("flags", plain(info.map_flags)),
     ]))
 }
@@ -84,12 +97,20 @@ impl Record for MapRecord {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let info = &self.info;
         header_text(info, out)?;
-        write!(out, "\tkey {}B  value {}B  max_entries {}", info.key_size, info.value_size, info.max_entries)?;
+        write!(
+            out,
+            "\tkey {}B  value {}B  max_entries {}",
+            info.key_size, info.value_size, info.max_entries
+        )?;
         if let Some(bytes) = info.bytes_memlock {
             write!(out, "  memlock {bytes}B")?;
         }
         if let Some(owner) = info.owner_prog_type {
-            let jited = if info.owner_jited { "jited" } else { "not jited" };
+            let jited = if info.owner_jited {
+                "jited"
+            } else {
+                "not jited"
+            };
             write!(out, "\n\towner_prog_type {owner}  owner {jited}")?;
         }
         for pin in &self.pins {
@@ -99,7 +120,11 @@ impl Record for MapRecord {
             write!(out, "\n\tbtf_id {}", info.btf_id)?;
         }
         if info.frozen {
-            write!(out, "{}frozen", if info.btf_id.0 == 0 { "\n\t" } else { "  " })?;
+            write!(
+                out,
+                "{}frozen",
+                if info.btf_id.0 == 0 { "\n\t" } else { "  " }
+            )?;
         }
         writeln!(out)
     }
@@ -113,10 +138,16 @@ impl Record for MapRecord {
             ("bytes_value", plain(info.value_size)),
             ("max_entries", plain(info.max_entries)),
             ("bytes_memlock", info.bytes_memlock.and_then(plain)),
-            ("owner_prog_type", owner.and_then(|owner| owner.name().map_or_else(|| plain(owner.0), plain))),
+            (
+                "owner_prog_type",
+                owner.and_then(|owner| owner.name().map_or_else(|| plain(owner.0), plain)),
+            ),
             ("owner_jited", owner.and_then(|_| plain(info.owner_jited))),
             ("frozen", plain(u32::from(info.frozen))),
-            ("btf_id", plain(info.btf_id.0).filter(|_| info.btf_id.0 != 0)),
+            (
+                "btf_id",
+                plain(info.btf_id.0).filter(|_| info.btf_id.0 != 0),
+            ),
             ("pinned", text_array(&self.pins)),
         ])));
         Node::Object(all)

@@ -8,7 +8,9 @@ use super::elf::ObjectFile;
 use super::source::Place;
 use gimli::{Dwarf, EndianSlice, LittleEndian, Reader, SectionId, Unit};
 use object::elf::RelocationType;
-use object::{Object, ObjectSection, ObjectSymbol, RelocationFlags, RelocationTarget, SectionIndex};
+use object::{
+    Object, ObjectSection, ObjectSymbol, RelocationFlags, RelocationTarget, SectionIndex,
+};
 use std::collections::{BTreeMap, HashMap};
 
 /// Distance of the sections' addresses; no section is larger.
@@ -41,15 +43,34 @@ impl Rows {
 /// Reads the line tables.
 pub(super) fn rows(file: &[u8], object: &ObjectFile) -> Result<Rows, String> {
     let elf = object::File::parse(file).map_err(|error| error.to_string())?;
-    let bases: HashMap<SectionIndex, u64> =
-        object.sections.iter().zip(1..).map(|(section, number)| (section.index, SECTION_SPAN * number)).collect();
+    let bases: HashMap<SectionIndex, u64> = object
+        .sections
+        .iter()
+        .zip(1..)
+        .map(|(section, number)| (section.index, SECTION_SPAN * number))
+        .collect();
     let mut relocated = HashMap::new();
-    let ids = [SectionId::DebugInfo, SectionId::DebugAbbrev, SectionId::DebugLine, SectionId::DebugLineStr];
-    for id in ids.into_iter().chain([SectionId::DebugStr, SectionId::DebugStrOffsets, SectionId::DebugAddr]) {
+    let ids = [
+        SectionId::DebugInfo,
+        SectionId::DebugAbbrev,
+        SectionId::DebugLine,
+        SectionId::DebugLineStr,
+    ];
+    for id in ids.into_iter().chain([
+        SectionId::DebugStr,
+        SectionId::DebugStrOffsets,
+        SectionId::DebugAddr,
+    ]) {
         relocated.insert(id.name(), section(&elf, id.name(), &bases)?);
     }
     let load = |id: SectionId| -> Result<Slice<'_>, gimli::Error> {
-        Ok(EndianSlice::new(relocated.get(id.name()).map(Vec::as_slice).unwrap_or_default(), LittleEndian))
+        Ok(EndianSlice::new(
+            relocated
+                .get(id.name())
+                .map(Vec::as_slice)
+                .unwrap_or_default(),
+            LittleEndian,
+        ))
     };
     let dwarf = Dwarf::load(load).map_err(|error| error.to_string())?;
     let mut rows = BTreeMap::new();
@@ -58,16 +79,40 @@ pub(super) fn rows(file: &[u8], object: &ObjectFile) -> Result<Rows, String> {
 }
 
 /// A debug section with its relocations applied; empty if there is none.
-fn section(elf: &object::File<'_>, name: &str, bases: &HashMap<SectionIndex, u64>) -> Result<Vec<u8>, String> {
-    let Some(section) = elf.section_by_name(name) else { return Ok(Vec::new()) };
-    let mut data = section.data().map_err(|error| format!("section '{name}': {error}"))?.to_vec();
+fn section(
+    elf: &object::File<'_>,
+    name: &str,
+    bases: &HashMap<SectionIndex, u64>,
+) -> Result<Vec<u8>, String> {
+    let Some(section) = elf.section_by_name(name) else {
+        return Ok(Vec::new());
+    };
+    let mut data = section
+        .data()
+        .map_err(|error| format!("section '{name}': {error}"))?
+        .to_vec();
     for (offset, relocation) in section.relocations() {
-        let RelocationFlags::Elf { r_type } = relocation.flags() else { continue };
-        let RelocationTarget::Symbol(symbol) = relocation.target() else { continue };
-        let Ok(symbol) = elf.symbol_by_index(symbol) else { continue };
-        let base = symbol.section_index().and_then(|index| bases.get(&index)).copied().unwrap_or_default();
+        let RelocationFlags::Elf { r_type } = relocation.flags() else {
+            continue;
+        };
+        let RelocationTarget::Symbol(symbol) = relocation.target() else {
+            continue;
+        };
+        let Ok(symbol) = elf.symbol_by_index(symbol) else {
+            continue;
+        };
+        let base = symbol
+            .section_index()
+            .and_then(|index| bases.get(&index))
+            .copied()
+            .unwrap_or_default();
         let value = base.wrapping_add(symbol.address());
-        let Some(place) = usize::try_from(offset).ok().and_then(|at| data.get_mut(at..)) else { continue };
+        let Some(place) = usize::try_from(offset)
+            .ok()
+            .and_then(|at| data.get_mut(at..))
+        else {
+            continue;
+        };
         match r_type {
             ABS64 => {
                 if let Some(bytes) = place.first_chunk_mut::<8>() {
@@ -76,7 +121,9 @@ fn section(elf: &object::File<'_>, name: &str, bases: &HashMap<SectionIndex, u64
             }
             ABS32 | NODYLD32 => {
                 if let Some(bytes) = place.first_chunk_mut::<4>() {
-                    let [a, b, c, d, ..] = u64::from(u32::from_le_bytes(*bytes)).wrapping_add(value).to_le_bytes();
+                    let [a, b, c, d, ..] = u64::from(u32::from_le_bytes(*bytes))
+                        .wrapping_add(value)
+                        .to_le_bytes();
                     *bytes = [a, b, c, d];
                 }
             }
@@ -86,11 +133,16 @@ fn section(elf: &object::File<'_>, name: &str, bases: &HashMap<SectionIndex, u64
     Ok(data)
 }
 
-fn read(dwarf: &Dwarf<Slice<'_>>, out: &mut BTreeMap<u64, Option<Place>>) -> Result<(), gimli::Error> {
+fn read(
+    dwarf: &Dwarf<Slice<'_>>,
+    out: &mut BTreeMap<u64, Option<Place>>,
+) -> Result<(), gimli::Error> {
     let mut headers = dwarf.units();
     while let Some(header) = headers.next()? {
         let unit = dwarf.unit(header)?;
-        let Some(program) = unit.line_program.clone() else { continue };
+        let Some(program) = unit.line_program.clone() else {
+            continue;
+        };
         let mut names: HashMap<u64, String> = HashMap::new();
         let mut rows = program.rows();
         while let Some((header, row)) = rows.next_row()? {
@@ -103,11 +155,19 @@ fn read(dwarf: &Dwarf<Slice<'_>>, out: &mut BTreeMap<u64, Option<Place>>) -> Res
             let file = match names.get(&index) {
                 Some(name) => name.clone(),
                 None => {
-                    let name = row.file(header).map(|file| path(dwarf, &unit, header, file)).transpose()?;
-                    names.entry(index).or_insert(name.unwrap_or_default()).clone()
+                    let name = row
+                        .file(header)
+                        .map(|file| path(dwarf, &unit, header, file))
+                        .transpose()?;
+                    names
+                        .entry(index)
+                        .or_insert(name.unwrap_or_default())
+                        .clone()
                 }
             };
-            let line = row.line().map_or(0, |line| u32::try_from(line.get()).unwrap_or(0));
+            let line = row
+                .line()
+                .map_or(0, |line| u32::try_from(line.get()).unwrap_or(0));
             out.insert(row.address(), Some(Place { file, line }));
         }
     }

@@ -3,7 +3,9 @@
 //! A section is known by its index in the file. Does not know what the code means.
 
 use object::elf::SHF_EXECINSTR;
-use object::{Architecture, Object, ObjectSection, ObjectSymbol, SectionFlags, SectionIndex, SymbolKind};
+use object::{
+    Architecture, Object, ObjectSection, ObjectSymbol, SectionFlags, SectionIndex, SymbolKind,
+};
 use thiserror::Error;
 
 /// Why a file was not read.
@@ -61,13 +63,26 @@ impl ObjectFile {
         }
         let mut sections = Vec::new();
         for section in elf.sections() {
-            let SectionFlags::Elf { sh_flags, .. } = section.flags() else { continue };
+            let SectionFlags::Elf { sh_flags, .. } = section.flags() else {
+                continue;
+            };
             if !sh_flags.contains(SHF_EXECINSTR) || section.size() == 0 {
                 continue;
             }
             let name = String::from_utf8_lossy(section.name_bytes()?).into_owned();
-            let code = section.data().map_err(|error| ElfError::Section { name: name.clone(), error })?.to_vec();
-            sections.push(CodeSection { index: section.index(), name, code, symbols: symbols(&elf, section.index()) });
+            let code = section
+                .data()
+                .map_err(|error| ElfError::Section {
+                    name: name.clone(),
+                    error,
+                })?
+                .to_vec();
+            sections.push(CodeSection {
+                index: section.index(),
+                name,
+                code,
+                symbols: symbols(&elf, section.index()),
+            });
         }
         Ok(Self { sections })
     }
@@ -81,7 +96,10 @@ fn symbols(elf: &object::File<'_>, section: SectionIndex) -> Vec<Symbol> {
         .filter(|symbol| !matches!(symbol.kind(), SymbolKind::Section | SymbolKind::File))
         .filter_map(|symbol| {
             let name = String::from_utf8_lossy(symbol.name_bytes().ok()?).into_owned();
-            (!name.is_empty()).then_some(Symbol { offset: symbol.address(), name })
+            (!name.is_empty()).then_some(Symbol {
+                offset: symbol.address(),
+                name,
+            })
         })
         .collect();
     symbols.sort_by(|a, b| (a.offset, &a.name).cmp(&(b.offset, &b.name)));
@@ -91,7 +109,9 @@ fn symbols(elf: &object::File<'_>, section: SectionIndex) -> Vec<Symbol> {
 impl CodeSection {
     /// The symbol that covers `offset`: the last one at or before it.
     pub(super) fn symbol_of(&self, offset: u64) -> Option<&Symbol> {
-        let after = self.symbols.partition_point(|symbol| symbol.offset <= offset);
+        let after = self
+            .symbols
+            .partition_point(|symbol| symbol.offset <= offset);
         self.symbols.get(after.checked_sub(1)?)
     }
 }

@@ -43,7 +43,10 @@ impl Listing {
             name: escape(&section.name),
             insns: insns(section, source),
         });
-        Self { path: path.to_owned(), sections: sections.collect() }
+        Self {
+            path: path.to_owned(),
+            sections: sections.collect(),
+        }
     }
 
     /// Writes `llvm-objdump`'s lines.
@@ -60,7 +63,11 @@ impl Listing {
                 }
                 match raw {
                     Raw::Shown => {
-                        let bytes: Vec<String> = insn.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                        let bytes: Vec<String> = insn
+                            .bytes
+                            .iter()
+                            .map(|byte| format!("{byte:02x}"))
+                            .collect();
                         writeln!(out, "{:8}:\t{}\t{}", insn.at, bytes.join(" "), insn.text)?;
                     }
                     Raw::Hidden => writeln!(out, "{:8}:\t{}", insn.at, insn.text)?,
@@ -82,12 +89,18 @@ impl Listing {
                     ("bytes", Some(hex_array(&insn.bytes))),
                 ])
             });
-            object([("section", Some(Node::string(&section.name))), ("insns", Some(Node::Array(insns.collect())))])
+            object([
+                ("section", Some(Node::string(&section.name))),
+                ("insns", Some(Node::Array(insns.collect()))),
+            ])
         };
         object([
             ("file", Some(Node::string(&self.path))),
             ("format", plain("elf64-bpf")),
-            ("sections", Some(Node::Array(self.sections.iter().map(section).collect()))),
+            (
+                "sections",
+                Some(Node::Array(self.sections.iter().map(section).collect())),
+            ),
         ])
     }
 }
@@ -104,7 +117,9 @@ fn insns(section: &CodeSection, source: &mut Source) -> Vec<Insn> {
             symbol = (here.offset == offset).then(|| escape(&here.name));
         }
         let symbol = symbol.or_else(|| (at == 0).then(|| escape(&section.name)));
-        let line = source.line_at(section.index, &section.name, offset).map(|line| escape(&line));
+        let line = source
+            .line_at(section.index, &section.name, offset)
+            .map(|line| escape(&line));
         let first = slot(bytes);
         let second = match first {
             Some(raw) if raw.code == LD_IMM64 => slots.peek().map(|&(_, bytes)| bytes),
@@ -121,13 +136,21 @@ fn insns(section: &CodeSection, source: &mut Source) -> Vec<Insn> {
             bytes.extend(second);
             slots.next();
         }
-        out.push(Insn { symbol, line, at, bytes, text });
+        out.push(Insn {
+            symbol,
+            line,
+            at,
+            bytes,
+            text,
+        });
     }
     out
 }
 
 fn slot(bytes: &[u8]) -> Option<RawInsn> {
-    <[u8; SLOT_BYTES]>::try_from(bytes).ok().map(RawInsn::from_bytes)
+    <[u8; SLOT_BYTES]>::try_from(bytes)
+        .ok()
+        .map(RawInsn::from_bytes)
 }
 
 /// Names of jump targets: the symbol that covers them.
@@ -137,7 +160,9 @@ struct Targets<'a> {
 
 impl Symbols for Targets<'_> {
     fn target(&self, slot: i64) -> Option<Cow<'_, str>> {
-        let offset = u64::try_from(slot).ok()?.checked_mul(u64::try_from(SLOT_BYTES).ok()?)?;
+        let offset = u64::try_from(slot)
+            .ok()?
+            .checked_mul(u64::try_from(SLOT_BYTES).ok()?)?;
         let symbol = self.section.symbol_of(offset)?;
         let name = escape(&symbol.name);
         let text = match offset - symbol.offset {

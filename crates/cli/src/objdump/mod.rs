@@ -50,7 +50,12 @@ enum Raw {
 
 /// The rows of options.
 fn clap_command() -> Command {
-    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .action(ArgAction::SetTrue)
+            .help(help)
+    };
     Command::new("objdump")
         .disable_help_flag(true)
         .no_binary_name(true)
@@ -60,7 +65,10 @@ fn clap_command() -> Command {
             flag("disassemble", "Show instructions (the default)").short('d'),
             flag("source", "Show source lines between the instructions").short('S'),
             flag("no-show-raw-insn", "Leave the bytes of instructions out"),
-            flag("dwarf", "Source lines from DWARF and the source files instead of BTF"),
+            flag(
+                "dwarf",
+                "Source lines from DWARF and the source files instead of BTF",
+            ),
             flag("json", "Results as JSON").short('j'),
             flag("pretty", "Results as indented JSON").short('p'),
             Arg::new("files").num_args(0..).action(ArgAction::Append),
@@ -96,7 +104,11 @@ fn parse(session: &mut Session, args: &Args) -> Outcome<Option<Request>> {
         Ok(matches) => matches,
         Err(error) => {
             let text = error.to_string();
-            let text = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let text = text
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim_start_matches("error: ");
             session.out.error(text)?;
             crate::table::help_of(session, "objdump")?;
             return Err(Failure::Silent { code: EXIT_ERROR });
@@ -115,18 +127,34 @@ fn parse(session: &mut Session, args: &Args) -> Outcome<Option<Request>> {
         (true, false) => Some(Format::Json),
         (false, false) => None,
     };
-    let files: Vec<String> = matches.get_many("files").unwrap_or_default().cloned().collect();
+    let files: Vec<String> = matches
+        .get_many("files")
+        .unwrap_or_default()
+        .cloned()
+        .collect();
     if files.is_empty() {
         session.out.error("no object file given")?;
         crate::table::help_of(session, "objdump")?;
         return Err(Failure::Silent { code: EXIT_ERROR });
     }
-    let raw = if matches.get_flag("no-show-raw-insn") { Raw::Hidden } else { Raw::Shown };
-    Ok(Some(Request { source, raw, files, json }))
+    let raw = if matches.get_flag("no-show-raw-insn") {
+        Raw::Hidden
+    } else {
+        Raw::Shown
+    };
+    Ok(Some(Request {
+        source,
+        raw,
+        files,
+        json,
+    }))
 }
 
 fn listing(session: &mut Session, request: &Request, path: &str) -> Outcome<Listing> {
-    let failed = |text: String| Failure::Message { text: format!("{path}: {}", escape(&text)), code: EXIT_UNREADABLE };
+    let failed = |text: String| Failure::Message {
+        text: format!("{path}: {}", escape(&text)),
+        code: EXIT_UNREADABLE,
+    };
     let bytes = std::fs::read(path).map_err(|error| failed(system_text(&error)))?;
     let file = ObjectFile::parse(&bytes).map_err(|error| failed(error.to_string()))?;
     let mut source = match request.source {
@@ -136,7 +164,12 @@ fn listing(session: &mut Session, request: &Request, path: &str) -> Outcome<List
     };
     let listing = Listing::new(path, &file, &mut source);
     for missing in source.missing_files() {
-        writeln!(session.out.errors(), "warning: '{}': failed to find source {}", escape(path), escape(missing))?;
+        writeln!(
+            session.out.errors(),
+            "warning: '{}': failed to find source {}",
+            escape(path),
+            escape(missing)
+        )?;
     }
     Ok(listing)
 }

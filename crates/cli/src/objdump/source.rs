@@ -20,6 +20,9 @@ pub(super) struct Place {
     pub(super) line: u32,
 }
 
+/// Places and texts by offset in bytes, by section name.
+type BtfLines = HashMap<String, BTreeMap<u64, (Place, String)>>;
+
 /// Lines of one object file.
 pub(super) struct Source {
     lines: Lines,
@@ -30,9 +33,11 @@ pub(super) struct Source {
 
 enum Lines {
     None,
-    /// By section name and offset in bytes.
-    Btf(HashMap<String, BTreeMap<u64, (Place, String)>>),
-    Dwarf { rows: dwarf::Rows, files: HashMap<String, Option<Vec<String>>> },
+    Btf(BtfLines),
+    Dwarf {
+        rows: dwarf::Rows,
+        files: HashMap<String, Option<Vec<String>>>,
+    },
 }
 
 impl Source {
@@ -49,11 +54,18 @@ impl Source {
     /// Lines from DWARF.
     pub(super) fn from_dwarf(file: &[u8], object: &ObjectFile) -> Result<Self, String> {
         let rows = dwarf::rows(file, object)?;
-        Ok(Self::new(Lines::Dwarf { rows, files: HashMap::new() }))
+        Ok(Self::new(Lines::Dwarf {
+            rows,
+            files: HashMap::new(),
+        }))
     }
 
     fn new(lines: Lines) -> Self {
-        Self { lines, before: None, missing: Vec::new() }
+        Self {
+            lines,
+            before: None,
+            missing: Vec::new(),
+        }
     }
 
     /// Source files that could not be read.
@@ -62,10 +74,18 @@ impl Source {
     }
 
     /// The line to print before the instruction at `offset`; instructions are asked for in order.
-    pub(super) fn line_at(&mut self, index: SectionIndex, section: &str, offset: u64) -> Option<String> {
+    pub(super) fn line_at(
+        &mut self,
+        index: SectionIndex,
+        section: &str,
+        offset: u64,
+    ) -> Option<String> {
         let place = match &self.lines {
             Lines::None => None,
-            Lines::Btf(sections) => sections.get(section).and_then(|lines| lines.get(&offset)).map(|(place, _)| place.clone()),
+            Lines::Btf(sections) => sections
+                .get(section)
+                .and_then(|lines| lines.get(&offset))
+                .map(|(place, _)| place.clone()),
             Lines::Dwarf { rows, .. } => rows.place(index, offset),
         };
         let unchanged = place == self.before;
@@ -73,7 +93,10 @@ impl Source {
         let place = place.filter(|place| !unchanged && place.line != 0)?;
         match &mut self.lines {
             Lines::None => None,
-            Lines::Btf(sections) => sections.get(section)?.get(&offset).map(|(_, text)| text.clone()),
+            Lines::Btf(sections) => sections
+                .get(section)?
+                .get(&offset)
+                .map(|(_, text)| text.clone()),
             Lines::Dwarf { files, .. } => {
                 let missing = &mut self.missing;
                 let lines = files.entry(place.file.clone()).or_insert_with(|| {
@@ -81,7 +104,12 @@ impl Source {
                     if text.is_none() {
                         missing.push(place.file.clone());
                     }
-                    text.map(|bytes| String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())
+                    text.map(|bytes| {
+                        String::from_utf8_lossy(&bytes)
+                            .lines()
+                            .map(str::to_owned)
+                            .collect()
+                    })
                 });
                 let number = usize::try_from(place.line).ok()?;
                 lines.as_ref()?.get(number.checked_sub(1)?).cloned()
@@ -90,13 +118,16 @@ impl Source {
     }
 }
 
-fn btf_lines(file: &[u8]) -> Option<HashMap<String, BTreeMap<u64, (Place, String)>>> {
+fn btf_lines(file: &[u8]) -> Option<BtfLines> {
     let btf = Btf::parse(&sections::content(file, ".BTF").ok()?).ok()?;
     let ext = BtfExt::parse(&sections::content(file, ".BTF.ext").ok()?, &btf).ok()?;
     let text = |offset| btf.text(offset).unwrap_or_default().into_owned();
     let sections = ext.line_info.iter().map(|section| {
         let lines = section.records.iter().map(|record| {
-            let place = Place { file: text(record.file_name_off), line: record.line };
+            let place = Place {
+                file: text(record.file_name_off),
+                line: record.line,
+            };
             (u64::from(record.insn_off), (place, text(record.line_off)))
         });
         (text(section.name), lines.collect())

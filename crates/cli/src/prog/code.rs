@@ -46,8 +46,9 @@ impl Code {
         let failed = |errno| Failure::message(format!("can't get prog info: {errno}"));
         let info = calls::prog_info(bpf, prog).map_err(failed)?;
         let code = calls::prog_code(bpf, prog).map_err(failed)?;
-        let types = Types::of_prog(bpf, info.btf_id)
-            .map_err(|errno| Failure::message(format!("failed to get btf of the program: {errno}")))?;
+        let types = Types::of_prog(bpf, info.btf_id).map_err(|errno| {
+            Failure::message(format!("failed to get btf of the program: {errno}"))
+        })?;
         let name = escape(&full_name(bpf, prog, &info));
         Ok(Self::new(info, name, code, types))
     }
@@ -55,29 +56,59 @@ impl Code {
     /// Ties code and records together.
     pub(crate) fn new(info: ProgInfo, name: String, code: ProgCode, types: Option<Types>) -> Self {
         let symbols: HashMap<u64, String> = code.jited.symbols.iter().cloned().collect();
-        let call_base = code.jited.symbols.iter().find(|(_, name)| name == CALL_BASE).map_or(0, |&(address, _)| address);
+        let call_base = code
+            .jited
+            .symbols
+            .iter()
+            .find(|(_, name)| name == CALL_BASE)
+            .map_or(0, |&(address, _)| address);
         let funcs = match types {
             Some(_) => func_records(&code.func_info).collect(),
             None => Vec::new(),
         };
-        let lines = types.as_ref().map(|types| types.lines(&code.line_info)).unwrap_or_default();
-        Self { info, name, code, funcs, lines, types, symbols, call_base }
+        let lines = types
+            .as_ref()
+            .map(|types| types.lines(&code.line_info))
+            .unwrap_or_default();
+        Self {
+            info,
+            name,
+            code,
+            funcs,
+            lines,
+            types,
+            symbols,
+            call_base,
+        }
     }
 
     /// The prototype of the function whose record is `func`; empty if unknown.
     pub(crate) fn proto(&self, func: FuncRecord) -> String {
-        self.types.as_ref().map(|types| types.proto(func.ty)).unwrap_or_default()
+        self.types
+            .as_ref()
+            .map(|types| types.proto(func.ty))
+            .unwrap_or_default()
     }
 
     /// What function `index` is called in the kernel's symbol table.
     pub(crate) fn symbol_of_func(&self, index: usize) -> String {
         let start = self.code.jited.ksyms.get(index);
-        if let Some(symbol) = start.and_then(|&start| self.symbol(start)).filter(|name| name.starts_with("bpf_prog_")) {
+        if let Some(symbol) = start
+            .and_then(|&start| self.symbol(start))
+            .filter(|name| name.starts_with("bpf_prog_"))
+        {
             return escape(symbol);
         }
         // The first function's tag is the program's, over all of its instructions.
-        let tag = if index == 0 { &self.info.tag } else { self.code.prog_tags.get(index).unwrap_or(&self.info.tag) };
-        let from_types = self.types.as_ref().and_then(|types| types.func_name(&self.code.func_info, index));
+        let tag = if index == 0 {
+            &self.info.tag
+        } else {
+            self.code.prog_tags.get(index).unwrap_or(&self.info.tag)
+        };
+        let from_types = self
+            .types
+            .as_ref()
+            .and_then(|types| types.func_name(&self.code.func_info, index));
         let name = match (from_types, index) {
             (Some(name), _) => name,
             (None, 0) => self.name.clone(),
@@ -96,7 +127,10 @@ impl Code {
     /// the immediate still is its number.
     pub(crate) fn helper(&self, imm: i32) -> String {
         let address = self.call_base.wrapping_add_signed(i64::from(imm));
-        let id = u32::try_from(imm).ok().map(HelperId).filter(|id| id.name().is_some());
+        let id = u32::try_from(imm)
+            .ok()
+            .map(HelperId)
+            .filter(|id| id.name().is_some());
         match (self.symbol(address), id) {
             (Some(symbol), _) => format!("{}#{imm}", escape(symbol)),
             (None, Some(id)) => format!("{id}#{imm}"),
@@ -137,6 +171,9 @@ mod tests {
         let positions = [0, 7, 10];
         let found: Vec<_> = (0..12).map(|at| cursor.line_at(&positions, at)).collect();
         let at = |index: usize| found[index];
-        assert_eq!((at(0), at(1), at(7), at(8), at(10), at(11)), (Some(0), None, Some(1), None, Some(2), None));
+        assert_eq!(
+            (at(0), at(1), at(7), at(8), at(10), at(11)),
+            (Some(0), None, Some(1), None, Some(2), None)
+        );
     }
 }

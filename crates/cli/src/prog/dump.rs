@@ -5,12 +5,12 @@ use crate::args::Args;
 use crate::batch::system_text;
 use crate::calls;
 use crate::failure::{Failure, Outcome};
+use crate::output::Record;
 use crate::prog::code::{Code, Details};
 use crate::prog::graph::graph;
 use crate::prog::jited::{JitedDump, Symbols};
 use crate::prog::show::{self, ProgRecord};
 use crate::prog::xlated::Xlated;
-use crate::output::Record;
 use crate::select;
 use skep_btf::json::Node;
 use skep_uapi::{Arch, Bpf, Handle, Jited};
@@ -50,7 +50,9 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
     let found = select::progs(bpf, args)?;
     let request = parse(args, kind, found.len())?;
     if matches!(request.form, Form::Visual) && session.out.is_json() {
-        return Err(Failure::message("'visual' is not compatible with JSON output"));
+        return Err(Failure::message(
+            "'visual' is not compatible with JSON output",
+        ));
     }
     let [single] = found.as_slice() else {
         let mut documents = Vec::new();
@@ -78,15 +80,24 @@ fn kind(args: &mut Args) -> Outcome<Kind> {
         return Ok(Kind::Xlated);
     }
     let got = args.peek().unwrap_or("(null)");
-    Err(Failure::message(format!("expected 'xlated' or 'jited', got: {got}")))
+    Err(Failure::message(format!(
+        "expected 'xlated' or 'jited', got: {got}"
+    )))
 }
 
 fn parse(args: &mut Args, kind: Kind, programs: usize) -> Outcome<Request> {
-    let mut request = Request { kind, form: Form::Listing, details: Details::default(), arch: None };
+    let mut request = Request {
+        kind,
+        form: Form::Listing,
+        details: Details::default(),
+        arch: None,
+    };
     if args.take("file") {
-        let path = args.next().ok_or_else(|| Failure::message("expected file path"))?;
+        let path = args
+            .next()
+            .ok_or_else(|| Failure::message("expected file path"))?;
         if programs > 1 {
-            return Err(Failure::message("several programs matched, cannot write them to one file"));
+            return Err(Failure::message("several programs matched"));
         }
         request.form = Form::File(path);
     }
@@ -95,7 +106,7 @@ fn parse(args: &mut Args, kind: Kind, programs: usize) -> Outcome<Request> {
             request.details.opcodes = true;
         } else if args.take("visual") && kind == Kind::Xlated {
             if programs > 1 {
-                return Err(Failure::message("several programs matched, cannot draw them in one graph"));
+                return Err(Failure::message("several programs matched"));
             }
             request.form = Form::Visual;
         } else if args.take("linum") {
@@ -110,11 +121,15 @@ fn parse(args: &mut Args, kind: Kind, programs: usize) -> Outcome<Request> {
 }
 
 fn arch(args: &mut Args) -> Outcome<Arch> {
-    let word = args.next().ok_or_else(|| Failure::message("expected 'aarch64' or 'x86_64'"))?;
+    let word = args
+        .next()
+        .ok_or_else(|| Failure::message("expected 'aarch64' or 'x86_64'"))?;
     match word.as_str() {
         "aarch64" | "arm64" => Ok(Arch::Aarch64),
         "x86_64" | "x86-64" | "amd64" => Ok(Arch::X86_64),
-        _ => Err(Failure::message(format!("expected 'aarch64' or 'x86_64', got: {word}"))),
+        _ => Err(Failure::message(format!(
+            "expected 'aarch64' or 'x86_64', got: {word}"
+        ))),
     }
 }
 
@@ -144,8 +159,9 @@ fn dump(session: &mut Session, bpf: &dyn Bpf, prog: Handle, request: &Request) -
         Kind::Xlated => dump_xlated(session, &code, request),
         Kind::Jited => {
             let jited = match request.arch {
-                Some(arch) => calls::compile(bpf, prog, arch)
-                    .map_err(|errno| Failure::errno(format!("failed to compile the program: {errno}"), errno))?,
+                Some(arch) => calls::compile(bpf, prog, arch).map_err(|errno| {
+                    Failure::errno(format!("failed to compile the program: {errno}"), errno)
+                })?,
                 None => code.code.jited.clone(),
             };
             dump_jited(session, &code, &jited, request)
@@ -155,7 +171,9 @@ fn dump(session: &mut Session, bpf: &dyn Bpf, prog: Handle, request: &Request) -
 
 fn dump_xlated(session: &mut Session, code: &Code, request: &Request) -> Outcome {
     if code.code.xlated.is_empty() {
-        return Err(Failure::message("error retrieving insn dump: kernel.kptr_restrict set?"));
+        return Err(Failure::message(
+            "error retrieving insn dump: kernel.kptr_restrict set?",
+        ));
     }
     match &request.form {
         Form::File(path) => write_file(session, path, &code.code.xlated),
@@ -163,7 +181,9 @@ fn dump_xlated(session: &mut Session, code: &Code, request: &Request) -> Outcome
             write!(session.out.results(), "{}", graph(code, request.details))?;
             Ok(())
         }
-        Form::Listing => session.out.record(&Xlated::new(code, request.details) as &dyn Record),
+        Form::Listing => session
+            .out
+            .record(&Xlated::new(code, request.details) as &dyn Record),
     }
 }
 
@@ -178,14 +198,17 @@ fn dump_jited(session: &mut Session, code: &Code, jited: &Jited, request: &Reque
                 Target::Kernel => Symbols::Hidden,
                 Target::Daemon => Symbols::Shown,
             };
-            session.out.record(&JitedDump::new(code, jited, request.details, symbols))
+            session
+                .out
+                .record(&JitedDump::new(code, jited, request.details, symbols))
         }
     }
 }
 
 fn write_file(session: &mut Session, path: &str, bytes: &[u8]) -> Outcome {
-    std::fs::write(path, bytes)
-        .map_err(|error| Failure::message(format!("can't open file {path}: {}", system_text(&error))))?;
+    std::fs::write(path, bytes).map_err(|error| {
+        Failure::message(format!("can't open file {path}: {}", system_text(&error)))
+    })?;
     session.out.nothing();
     Ok(())
 }

@@ -33,7 +33,13 @@ pub(crate) fn graph(code: &Code, details: Details) -> String {
     let insns = insns(code);
     let mut out = "digraph \"DOT graph for eBPF program\" {\n".to_owned();
     for (number, function) in functions(&insns).into_iter().enumerate() {
-        cluster(&mut out, code, number, insns.get(function).unwrap_or_default(), details);
+        cluster(
+            &mut out,
+            code,
+            number,
+            insns.get(function).unwrap_or_default(),
+            details,
+        );
     }
     out.push_str("}\n");
     out
@@ -43,21 +49,32 @@ pub(crate) fn graph(code: &Code, details: Details) -> String {
 fn functions(insns: &[XlatedInsn]) -> Vec<Range<usize>> {
     let mut starts: BTreeSet<usize> = BTreeSet::from([0]);
     for insn in insns {
-        let Some(first) = insn.slots.first() else { continue };
+        let Some(first) = insn.slots.first() else {
+            continue;
+        };
         let distance = match (first.code, first.src) {
             (0x85, 1) => i64::from(first.off),
             (0x18, 4) => i64::from(first.imm),
             _ => continue,
         };
-        let target = insn.at.checked_add_signed(isize::try_from(distance + 1).unwrap_or_default());
+        let target = insn
+            .at
+            .checked_add_signed(isize::try_from(distance + 1).unwrap_or_default());
         starts.extend(target.and_then(|slot| insns.iter().position(|insn| insn.at == slot)));
     }
     let ends = starts.iter().skip(1).copied().chain([insns.len()]);
-    starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
+    starts
+        .iter()
+        .copied()
+        .zip(ends)
+        .map(|(start, end)| start..end)
+        .collect()
 }
 
 fn flow(insn: &XlatedInsn) -> Flow {
-    let Some(first) = insn.slots.first() else { return Flow::Next };
+    let Some(first) = insn.slots.first() else {
+        return Flow::Next;
+    };
     let class = first.code & 0x07;
     if class != CLASS_JMP && class != CLASS_JMP32 {
         return Flow::Next;
@@ -71,9 +88,14 @@ fn flow(insn: &XlatedInsn) -> Flow {
 }
 
 fn target(at: usize, raw: &RawInsn, class: u8) -> usize {
-    let distance = if class == CLASS_JMP32 { raw.imm } else { raw.off.into() };
+    let distance = if class == CLASS_JMP32 {
+        raw.imm
+    } else {
+        raw.off.into()
+    };
     let distance = isize::try_from(distance).unwrap_or_default();
-    at.checked_add_signed(distance).map_or(0, |slot| slot.saturating_add(1))
+    at.checked_add_signed(distance)
+        .map_or(0, |slot| slot.saturating_add(1))
 }
 
 /// Ranges of instructions of each block of a function.
@@ -83,17 +105,30 @@ fn blocks(function: &[XlatedInsn]) -> Vec<Range<usize>> {
         let to = match flow(insn) {
             Flow::Next => continue,
             Flow::Exit => None,
-            Flow::Jump(slot) | Flow::Branch(slot) => function.iter().position(|insn| insn.at == slot),
+            Flow::Jump(slot) | Flow::Branch(slot) => {
+                function.iter().position(|insn| insn.at == slot)
+            }
         };
         starts.extend(to);
         starts.insert(index + 1);
     }
     starts.remove(&function.len());
     let ends = starts.iter().skip(1).copied().chain([function.len()]);
-    starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
+    starts
+        .iter()
+        .copied()
+        .zip(ends)
+        .map(|(start, end)| start..end)
+        .collect()
 }
 
-fn cluster(out: &mut String, code: &Code, number: usize, function: &[XlatedInsn], details: Details) {
+fn cluster(
+    out: &mut String,
+    code: &Code,
+    number: usize,
+    function: &[XlatedInsn],
+    details: Details,
+) {
     let blocks = blocks(function);
     // Writing to a string does not fail.
     let _ = write!(
@@ -103,11 +138,22 @@ fn cluster(out: &mut String, code: &Code, number: usize, function: &[XlatedInsn]
     );
     let base = function.first().map_or(0, |insn| insn.at);
     for (index, block) in blocks.iter().enumerate() {
-        let _ = writeln!(out, "\tfn_{number}_bb_{} [shape=record,style=filled,label=\"{{\\", index + 2);
+        let _ = writeln!(
+            out,
+            "\tfn_{number}_bb_{} [shape=record,style=filled,label=\"{{\\",
+            index + 2
+        );
         let mut covering = function.get(block.start).and_then(|insn| {
-            code.lines.iter().rfind(|line| usize::try_from(line.insn).is_ok_and(|at| at <= insn.at))
+            code.lines
+                .iter()
+                .rfind(|line| usize::try_from(line.insn).is_ok_and(|at| at <= insn.at))
         });
-        for (position, insn) in function.get(block.clone()).unwrap_or_default().iter().enumerate() {
+        for (position, insn) in function
+            .get(block.clone())
+            .unwrap_or_default()
+            .iter()
+            .enumerate()
+        {
             if position > 0 {
                 out.push_str("| ");
             }
@@ -116,7 +162,10 @@ fn cluster(out: &mut String, code: &Code, number: usize, function: &[XlatedInsn]
         }
         out.push_str("}\"];\n\n");
     }
-    let _ = write!(out, "\tfn_{number}_bb_1 [shape=Mdiamond,style=filled,label=\"EXIT\"];\n\n");
+    let _ = write!(
+        out,
+        "\tfn_{number}_bb_1 [shape=Mdiamond,style=filled,label=\"EXIT\"];\n\n"
+    );
     edges(out, number, function, &blocks);
     out.push_str("}\n");
 }
@@ -133,9 +182,19 @@ fn insn_text(
     }
     if let Some(line) = line.filter(|line| !line.text.is_empty()) {
         if details.linum {
-            let _ = writeln!(out, "; [{} line:{} col:{}]\\l\\", line.file, line.line, line.column);
+            let _ = writeln!(
+                out,
+                "; [{} line:{} col:{}]\\l\\",
+                line.file, line.line, line.column
+            );
         }
-        let text = line_text(line, Details { linum: false, ..details });
+        let text = line_text(
+            line,
+            Details {
+                linum: false,
+                ..details
+            },
+        );
         let text = text.trim_start_matches("; ");
         let _ = writeln!(out, "; {}\\l\\", escape(text, "\\\"<>{}| "));
     }
@@ -167,11 +226,16 @@ fn edges(out: &mut String, number: usize, function: &[XlatedInsn], blocks: &[Ran
     };
     let block_of = |slot: usize| {
         let index = function.iter().position(|insn| insn.at == slot)?;
-        blocks.iter().position(|block| block.start == index).map(|block| block + 2)
+        blocks
+            .iter()
+            .position(|block| block.start == index)
+            .map(|block| block + 2)
     };
     edge(0, 2);
     for (index, block) in blocks.iter().enumerate() {
-        let Some(last) = function.get(block.clone()).and_then(<[_]>::last) else { continue };
+        let Some(last) = function.get(block.clone()).and_then(<[_]>::last) else {
+            continue;
+        };
         let (next, jump) = match flow(last) {
             Flow::Next => (true, None),
             Flow::Exit => (false, Some(1)),
@@ -185,5 +249,8 @@ fn edges(out: &mut String, number: usize, function: &[XlatedInsn], blocks: &[Ran
             edge(index + 2, to);
         }
     }
-    let _ = writeln!(out, "\tfn_{number}_bb_0:s -> fn_{number}_bb_1:n [style=\"invis\", constraint=true];");
+    let _ = writeln!(
+        out,
+        "\tfn_{number}_bb_0:s -> fn_{number}_bb_1:n [style=\"invis\", constraint=true];"
+    );
 }

@@ -22,7 +22,11 @@ pub(crate) fn hexdump(bytes: &[u8]) -> String {
         }
         let mut text = String::new();
         for (at, &byte) in line.iter().enumerate() {
-            text.push(if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '.' });
+            text.push(if byte.is_ascii_graphic() || byte == b' ' {
+                char::from(byte)
+            } else {
+                '.'
+            });
             if at == LINE_BYTES / 2 - 1 {
                 text.push(' ');
             }

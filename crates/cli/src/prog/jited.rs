@@ -37,9 +37,14 @@ impl JitedDump {
         let mut functions = Vec::new();
         let mut rest = jited.code.as_slice();
         let whole = [u32::try_from(jited.code.len()).unwrap_or(u32::MAX)];
-        let lens = if jited.func_lens.is_empty() { &whole[..] } else { &jited.func_lens };
+        let lens = if jited.func_lens.is_empty() {
+            &whole[..]
+        } else {
+            &jited.func_lens
+        };
         for (index, &len) in lens.iter().enumerate() {
-            let (bytes, after) = rest.split_at(rest.len().min(usize::try_from(len).unwrap_or(usize::MAX)));
+            let (bytes, after) =
+                rest.split_at(rest.len().min(usize::try_from(len).unwrap_or(usize::MAX)));
             rest = after;
             let start = jited.ksyms.get(index).copied().unwrap_or_default();
             let insns = disasm::disassemble(arch, bytes, start, |address| match symbols {
@@ -47,7 +52,11 @@ impl JitedDump {
                 Symbols::Hidden => None,
             });
             functions.push(Function {
-                proto: code.funcs.get(index).map(|func| code.proto(*func)).unwrap_or_default(),
+                proto: code
+                    .funcs
+                    .get(index)
+                    .map(|func| code.proto(*func))
+                    .unwrap_or_default(),
                 name: code.symbol_of_func(index),
                 insns: with_lines(code, jited, start, bytes.len(), insns),
             });
@@ -58,13 +67,24 @@ impl JitedDump {
 
 /// The architecture of this process.
 fn host_arch() -> Arch {
-    if cfg!(target_arch = "aarch64") { Arch::Aarch64 } else { Arch::X86_64 }
+    if cfg!(target_arch = "aarch64") {
+        Arch::Aarch64
+    } else {
+        Arch::X86_64
+    }
 }
 
 fn jited_symbol(code: &Code, jited: &Jited, address: u64) -> Option<String> {
-    let known = jited.symbols.iter().find(|(known, _)| *known == address).map(|(_, name)| escape(name));
+    let known = jited
+        .symbols
+        .iter()
+        .find(|(known, _)| *known == address)
+        .map(|(_, name)| escape(name));
     known.or_else(|| {
-        let index = jited.ksyms.iter().position(|&start| start == address && start != 0)?;
+        let index = jited
+            .ksyms
+            .iter()
+            .position(|&start| start == address && start != 0)?;
         Some(code.symbol_of_func(index))
     })
 }
@@ -79,15 +99,28 @@ fn with_lines(
 ) -> Vec<(Option<SourceLine>, MachineInsn)> {
     let end = start.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
     let inside = |address: &u64| (start..end).contains(address);
-    let first = jited.line_addrs.iter().position(inside).unwrap_or(jited.line_addrs.len());
-    let positions: Vec<u64> = jited.line_addrs.iter().skip(first).copied().take_while(inside).collect();
+    let first = jited
+        .line_addrs
+        .iter()
+        .position(inside)
+        .unwrap_or(jited.line_addrs.len());
+    let positions: Vec<u64> = jited
+        .line_addrs
+        .iter()
+        .skip(first)
+        .copied()
+        .take_while(inside)
+        .collect();
     let mut cursor = LineCursor::default();
     let line_of = |cursor: &mut LineCursor, insn: &MachineInsn| {
         let address = start.saturating_add(u64::try_from(insn.offset).unwrap_or(u64::MAX));
         let index = cursor.line_at(&positions, address)?;
         code.lines.get(first + index).cloned()
     };
-    insns.into_iter().map(|insn| (line_of(&mut cursor, &insn), insn)).collect()
+    insns
+        .into_iter()
+        .map(|insn| (line_of(&mut cursor, &insn), insn))
+        .collect()
 }
 
 impl Record for JitedDump {
@@ -103,7 +136,11 @@ impl Record for JitedDump {
                 }
                 writeln!(out, "{:4x}:\t{}", insn.offset, insn.text)?;
                 if self.details.opcodes {
-                    let bytes: String = insn.bytes.iter().map(|byte| format!("{byte:02x} ")).collect();
+                    let bytes: String = insn
+                        .bytes
+                        .iter()
+                        .map(|byte| format!("{byte:02x} "))
+                        .collect();
                     writeln!(out, "\t{bytes}")?;
                 }
             }
@@ -113,7 +150,12 @@ impl Record for JitedDump {
     }
 
     fn json(&self) -> Node {
-        Node::Array(self.functions.iter().map(|function| function.json(self.details)).collect())
+        Node::Array(
+            self.functions
+                .iter()
+                .map(|function| function.json(self.details))
+                .collect(),
+        )
     }
 }
 
@@ -124,7 +166,10 @@ impl Function {
             members.push(("proto".to_owned(), Node::string(&self.proto)));
         }
         members.push(("name".to_owned(), Node::string(&self.name)));
-        let insns = self.insns.iter().map(|(line, insn)| insn_json(line.as_ref(), insn, details));
+        let insns = self
+            .insns
+            .iter()
+            .map(|(line, insn)| insn_json(line.as_ref(), insn, details));
         members.push(("insns".to_owned(), Node::Array(insns.collect())));
         Node::Object(members)
     }
@@ -135,7 +180,10 @@ fn insn_json(line: Option<&SourceLine>, insn: &MachineInsn, details: Details) ->
     if let Some(line) = line.filter(|line| !line.text.is_empty()) {
         members.extend(line_members(line, details));
     }
-    let mut words = insn.text.split(['\t', ',', ' ', '(', ')']).filter(|word| !word.is_empty());
+    let mut words = insn
+        .text
+        .split(['\t', ',', ' ', '(', ')'])
+        .filter(|word| !word.is_empty());
     let operation = words.next().unwrap_or_default().to_owned();
     let mut operands: Vec<Node> = words.map(Node::string).collect();
     if operands.is_empty() {

@@ -6,6 +6,7 @@ use crate::app::Session;
 use crate::args::{self, Args};
 use crate::batch::system_text;
 use crate::calls::{self, Held};
+use crate::connect;
 use crate::failure::{Failure, Outcome};
 use crate::output::escape;
 use crate::prog::pin::{pin, refused};
@@ -13,6 +14,9 @@ use crate::select::{self, absolute};
 use skep_loader::{LoadError, Loaded, MapRef, Options, ProgKind, Programs, Reuse};
 use skep_object::{Object, ObjectName, SectionDef};
 use skep_uapi::{Bpf, Command, Errno, Handle};
+
+/// Log level of `-d`: every state, more detail, statistics.
+const LOG_EVERYTHING: u32 = 1 | 2 | 4;
 
 /// Which programs of the object, and what the path is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,24 +48,43 @@ struct Request<'a> {
 
 fn run(session: &mut Session, args: &mut Args, which: Which) -> Outcome {
     args.require_plain(2)?;
-    let (object_path, pin_path) = (args.next().unwrap_or_default(), args.next().unwrap_or_default());
-    let bpf = session.bpf()?;
+    let (object_path, pin_path) = (
+        args.next().unwrap_or_default(),
+        args.next().unwrap_or_default(),
+    );
+    // A file that is no object must not start a daemon.
+    let object = open(&object_path)?;
+    let bpf = session.lasting_bpf()?;
     let bpf = &*bpf;
     let request = parse(bpf, args)?;
     if which == Which::First && calls::open_pin(bpf, &absolute(&pin_path)).is_ok() {
         return Err(refused(&pin_path, Errno::EEXIST));
     }
-    let object = open(&object_path)?;
     let mut options = Options::new(object_name(&object_path));
     options.prog_kind = request.kind;
     options.reuse = request.reuse.clone();
-    options.log_level = if session.options.debug { 1 } else { 0 };
+    options.log_level = if session.options.debug {
+        LOG_EVERYTHING
+    } else {
+        0
+    };
     if which == Which::First {
-        let first = object.programs().next().map(|(_, function)| function.name().to_owned());
+        let first = object
+            .programs()
+            .next()
+            .map(|(_, function)| function.name().to_owned());
         options.programs = first.map_or(Programs::Default, |name| Programs::Named(vec![name]));
     }
-    let loaded = skep_loader::load(&object, bpf, &options).map_err(|error| load_failure(session, &error))?;
-    let outcome = pin_loaded(session, bpf, &loaded, which, &pin_path, request.pin_maps.as_deref());
+    let loaded =
+        skep_loader::load(&object, bpf, &options).map_err(|error| load_failure(session, &error))?;
+    let outcome = pin_loaded(
+        session,
+        bpf,
+        &loaded,
+        which,
+        &pin_path,
+        request.pin_maps.as_deref(),
+    );
     close(bpf, &loaded);
     outcome?;
     session.out.nothing();
@@ -69,7 +92,12 @@ fn run(session: &mut Session, args: &mut Args, which: Which) -> Outcome {
 }
 
 fn parse<'a>(bpf: &'a dyn Bpf, args: &mut Args) -> Outcome<Request<'a>> {
-    let mut request = Request { kind: None, reuse: Vec::new(), _held: Vec::new(), pin_maps: None };
+    let mut request = Request {
+        kind: None,
+        reuse: Vec::new(),
+        _held: Vec::new(),
+        pin_maps: None,
+    };
     while let Some(word) = args.peek().map(str::to_owned) {
         if args.take("type") {
             if request.kind.is_some() {
@@ -79,13 +107,18 @@ fn parse<'a>(bpf: &'a dyn Bpf, args: &mut Args) -> Outcome<Request<'a>> {
             request.kind = Some(kind(&args.next().unwrap_or_default())?);
         } else if args.take("map") {
             let (map, held) = reuse(bpf, args)?;
-            request.reuse.push(Reuse { map, handle: held.handle() });
+            request.reuse.push(Reuse {
+                map,
+                handle: held.handle(),
+            });
             request._held.push(held);
         } else if args.take("pinmaps") {
             args.require_plain(1)?;
             request.pin_maps = args.next();
         } else {
-            return Err(Failure::message(format!("expected no more arguments, 'type', 'map' or 'dev', got: '{word}'?")));
+            return Err(Failure::message(format!(
+                "expected no more arguments, 'type', 'map' or 'dev', got: '{word}'?"
+            )));
         }
     }
     Ok(request)
@@ -96,7 +129,10 @@ fn kind(word: &str) -> Outcome<ProgKind> {
     let section = SectionDef::find(word)
         .or_else(|| SectionDef::find(&format!("{word}/")))
         .ok_or_else(|| Failure::message(format!("'{word}' is not a program type")))?;
-    Ok(ProgKind { prog_type: section.prog_type, attach_type: section.attach_type })
+    Ok(ProgKind {
+        prog_type: section.prog_type,
+        attach_type: section.attach_type,
+    })
 }
 
 fn reuse<'a>(bpf: &'a dyn Bpf, args: &mut Args) -> Outcome<(MapRef, Held<'a>)> {
@@ -109,14 +145,17 @@ fn reuse<'a>(bpf: &'a dyn Bpf, args: &mut Args) -> Outcome<(MapRef, Held<'a>)> {
         MapRef::Name(args.next().unwrap_or_default())
     } else {
         let got = args.peek().unwrap_or_default();
-        return Err(Failure::message(format!("expected 'idx' or 'name', got: '{got}'?")));
+        return Err(Failure::message(format!(
+            "expected 'idx' or 'name', got: '{got}'?"
+        )));
     };
     Ok((map, select::map(bpf, args)?))
 }
 
 /// Reads and parses an object file.
 pub(crate) fn open(path: &str) -> Outcome<Object> {
-    let failed = |text: String| Failure::message(format!("failed to open object file {path}: {text}"));
+    let failed =
+        |text: String| Failure::message(format!("failed to open object file {path}: {text}"));
     let bytes = std::fs::read(path).map_err(|error| failed(system_text(&error)))?;
     skep_object::parse(&bytes).map_err(|error| failed(escape(&error.to_string())))
 }
@@ -129,14 +168,24 @@ pub(crate) fn object_name(path: &str) -> ObjectName {
 /// The verifier's log goes to standard error as it is; the error line follows it.
 fn load_failure(session: &mut Session, error: &LoadError) -> Failure {
     let text = match error {
-        LoadError::Program { program, errno, log, .. } => {
+        LoadError::Program {
+            program,
+            errno,
+            log,
+            ..
+        } => {
             if !session.out.is_json() && !log.is_empty() {
                 // If standard error is gone, the exit code still tells.
                 let _ = writeln!(session.out.errors(), "{}", log.trim_end());
             }
-            format!("failed to load object file: program '{}': {errno}", escape(program))
+            format!(
+                "failed to load object file: program '{}': {errno}",
+                escape(program)
+            )
         }
-        LoadError::NoSuchMap(MapRef::Name(name)) => format!("unable to find map '{}'", escape(name)),
+        LoadError::NoSuchMap(MapRef::Name(name)) => {
+            format!("unable to find map '{}'", escape(name))
+        }
         error => format!("failed to load object file: {}", escape(&error.to_string())),
     };
     Failure::message(text)
@@ -155,13 +204,36 @@ fn pin_loaded(
             writeln!(session.out.errors(), "{}", program.log.trim_end())?;
         }
     }
-    for warning in &loaded.warnings {
-        writeln!(session.out.errors(), "Warning: {warning}")?;
+    // What did no harm is told to those who look into the load: silence is success.
+    for warning in loaded.warnings.iter().filter(|_| session.options.debug) {
+        writeln!(
+            session.out.errors(),
+            "Warning: {}",
+            escape(&warning.to_string())
+        )?;
     }
-    let mut pinned = Pinned { bpf, paths: Vec::new() };
+    for folder in pin_maps
+        .into_iter()
+        .chain((which == Which::All).then_some(path))
+    {
+        connect::make_pin_folder(session.options.target, folder).map_err(|error| {
+            Failure::message(format!(
+                "can't create folder '{folder}': {}",
+                system_text(&error)
+            ))
+        })?;
+    }
+    let mut pinned = Pinned {
+        bpf,
+        paths: Vec::new(),
+    };
     match (which, loaded.programs.as_slice()) {
         (Which::First, [program, ..]) => pinned.pin(program.handle, path.to_owned())?,
-        (Which::First, []) => return Err(Failure::message("object file doesn't contain any bpf program")),
+        (Which::First, []) => {
+            return Err(Failure::message(
+                "object file doesn't contain any bpf program",
+            ));
+        }
         (Which::All, programs) => {
             for program in programs {
                 pinned.pin(program.handle, format!("{path}/{}", program.name))?;
@@ -170,7 +242,10 @@ fn pin_loaded(
     }
     if let Some(folder) = pin_maps {
         for map in &loaded.maps {
-            pinned.pin(map.handle, format!("{folder}/{}", map.name.replace('.', "_")))?;
+            pinned.pin(
+                map.handle,
+                format!("{folder}/{}", map.name.replace('.', "_")),
+            )?;
         }
     }
     pinned.paths.clear();
@@ -195,7 +270,12 @@ impl Drop for Pinned<'_> {
     fn drop(&mut self) {
         for path in self.paths.drain(..) {
             // It was ours a moment ago; if it is gone, so much the better.
-            let _ = calls::unit(self.bpf, Command::PinRemove { path: absolute(&path) });
+            let _ = calls::unit(
+                self.bpf,
+                Command::PinRemove {
+                    path: absolute(&path),
+                },
+            );
         }
     }
 }
@@ -203,7 +283,9 @@ impl Drop for Pinned<'_> {
 /// Closes the handles of a load; the pins keep what they name.
 pub(crate) fn close(bpf: &dyn Bpf, loaded: &Loaded) {
     let handles = loaded.programs.iter().map(|program| program.handle);
-    let handles = handles.chain(loaded.maps.iter().map(|map| map.handle)).chain(loaded.btf);
+    let handles = handles
+        .chain(loaded.maps.iter().map(|map| map.handle))
+        .chain(loaded.btf);
     for handle in handles {
         // Nothing can be done about a handle that does not close.
         let _ = bpf.call(Command::Close { handle });

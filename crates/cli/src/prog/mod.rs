@@ -2,12 +2,12 @@
 
 pub(crate) mod code;
 pub(crate) mod dump;
-mod graph;
+pub(crate) mod graph;
 mod hexdump;
-mod jited;
+pub(crate) mod jited;
 pub(crate) mod load;
 pub(crate) mod pin;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod tracelog;
-mod xlated;
+pub(crate) mod xlated;

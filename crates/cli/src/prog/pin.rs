@@ -32,7 +32,14 @@ pub(crate) fn pin_selected(
 
 /// Pins an object to a new name.
 pub(crate) fn pin(bpf: &dyn Bpf, object: Handle, path: &str) -> Outcome {
-    calls::unit(bpf, Command::Pin { object, path: absolute(path) }).map_err(|errno| refused(path, errno))
+    calls::unit(
+        bpf,
+        Command::Pin {
+            object,
+            path: absolute(path),
+        },
+    )
+    .map_err(|errno| refused(path, errno))
 }
 
 /// Why a path cannot be pinned to.

@@ -55,21 +55,27 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
         // Output of a context needs one to begin with.
         request.ctx_out = Sink::Nowhere;
         if request.ctx_size_out.is_some() {
-            return Err(Failure::errno(format!("failed to run program: {}", Errno::EINVAL), Errno::EINVAL));
+            return Err(Failure::errno(
+                format!("failed to run program: {}", Errno::EINVAL),
+                Errno::EINVAL,
+            ));
         }
     }
     let data_size_out = out_size(&request.data_out, request.data_size_out);
-    let result = calls::test_run(&*bpf, TestRun {
-        prog: prog.handle(),
-        data_in,
-        data_size_out,
-        ctx_in,
-        ctx_size_out: out_size(&request.ctx_out, request.ctx_size_out),
-        repeat: request.repeat,
-        flags: 0,
-        cpu: 0,
-        engine: Engine::Auto,
-    })
+    let result = calls::test_run(
+        &*bpf,
+        TestRun {
+            prog: prog.handle(),
+            data_in,
+            data_size_out,
+            ctx_in,
+            ctx_size_out: out_size(&request.ctx_out, request.ctx_size_out),
+            repeat: request.repeat,
+            flags: 0,
+            cpu: 0,
+            engine: Engine::Auto,
+        },
+    )
     .map_err(|errno| Failure::errno(format!("failed to run program: {errno}"), errno))?;
     write_file(&request.data_out, &result.data_out)?;
     write_file(&request.ctx_out, &result.ctx_out)?;
@@ -124,7 +130,11 @@ fn value(args: &mut Args) -> Outcome<String> {
 }
 
 fn sink(path: String) -> Sink {
-    if path == "-" { Sink::Shown } else { Sink::File(path) }
+    if path == "-" {
+        Sink::Shown
+    } else {
+        Sink::File(path)
+    }
 }
 
 fn count(args: &mut Args, what: &str) -> Outcome<u32> {
@@ -144,23 +154,37 @@ fn out_size(sink: &Sink, asked: Option<u32>) -> u32 {
 fn inputs(request: &Request) -> Outcome<(Vec<u8>, Vec<u8>)> {
     let is_stdin = |path: &Option<String>| path.as_deref() == Some("-");
     if is_stdin(&request.data_in) && is_stdin(&request.ctx_in) {
-        return Err(Failure::message("cannot use standard input for both data_in and ctx_in"));
+        return Err(Failure::message(
+            "cannot use standard input for both data_in and ctx_in",
+        ));
     }
-    Ok((read(request.data_in.as_deref())?, read(request.ctx_in.as_deref())?))
+    Ok((
+        read(request.data_in.as_deref())?,
+        read(request.ctx_in.as_deref())?,
+    ))
 }
 
 fn read(path: Option<&str>) -> Outcome<Vec<u8>> {
-    let Some(path) = path else { return Ok(Vec::new()) };
+    let Some(path) = path else {
+        return Ok(Vec::new());
+    };
     let mut bytes = Vec::new();
-    let result = if path == "-" { io::stdin().read_to_end(&mut bytes).map(|_| bytes) } else { std::fs::read(path) };
-    result.map_err(|error| Failure::message(format!("failed to open {path}: {}", system_text(&error))))
+    let result = if path == "-" {
+        io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(path)
+    };
+    result.map_err(|error| {
+        Failure::message(format!("failed to open {path}: {}", system_text(&error)))
+    })
 }
 
 fn write_file(sink: &Sink, bytes: &[u8]) -> Outcome {
     match sink {
         Sink::Nowhere | Sink::Shown => Ok(()),
-        Sink::File(path) => std::fs::write(path, bytes)
-            .map_err(|error| Failure::message(format!("failed to open {path}: {}", system_text(&error)))),
+        Sink::File(path) => std::fs::write(path, bytes).map_err(|error| {
+            Failure::message(format!("failed to open {path}: {}", system_text(&error)))
+        }),
     }
 }
 
@@ -173,17 +197,33 @@ impl Record for RunRecord {
             write!(out, "{}", hexdump(&self.result.ctx_out))?;
         }
         let average = if self.repeat > 1 { " (average)" } else { "" };
-        writeln!(out, "Return value: {}, duration{average}: {}ns", self.result.retval, self.nanoseconds())
+        writeln!(
+            out,
+            "Return value: {}, duration{average}: {}ns",
+            self.result.retval,
+            self.nanoseconds()
+        )
     }
 
     fn json(&self) -> Node {
-        let numbers = |bytes: &[u8]| Node::Array(bytes.iter().map(|&byte| Node::Plain(byte.into())).collect());
+        let numbers = |bytes: &[u8]| {
+            Node::Array(bytes.iter().map(|&byte| Node::Plain(byte.into())).collect())
+        };
         object([
-            ("data_out", self.show_data.then(|| numbers(&self.result.data_out))),
-            ("ctx_out", self.show_ctx.then(|| numbers(&self.result.ctx_out))),
+            (
+                "data_out",
+                self.show_data.then(|| numbers(&self.result.data_out)),
+            ),
+            (
+                "ctx_out",
+                self.show_ctx.then(|| numbers(&self.result.ctx_out)),
+            ),
             ("retval", plain(self.result.retval)),
             ("duration", plain(self.nanoseconds())),
-            ("duration_ps", plain(self.result.duration_ps).filter(|_| self.picoseconds)),
+            (
+                "duration_ps",
+                plain(self.result.duration_ps).filter(|_| self.picoseconds),
+            ),
         ])
     }
 }

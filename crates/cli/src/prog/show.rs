@@ -55,7 +55,10 @@ pub(crate) fn pins(session: &Session, bpf: &dyn Bpf) -> Outcome<Vec<PinInfo>> {
 
 /// The paths at which an object is pinned.
 pub(crate) fn paths(pins: &[PinInfo], kind: ObjectKind, id: u32) -> Vec<String> {
-    pins.iter().filter(|pin| pin.kind == kind && pin.id == id).map(|pin| pin.path.clone()).collect()
+    pins.iter()
+        .filter(|pin| pin.kind == kind && pin.id == id)
+        .map(|pin| pin.path.clone())
+        .collect()
 }
 
 fn all(bpf: &dyn Bpf, pins: &[PinInfo]) -> Outcome<Vec<ProgRecord>> {
@@ -67,7 +70,11 @@ fn all(bpf: &dyn Bpf, pins: &[PinInfo]) -> Outcome<Vec<ProgRecord>> {
         match opened.and_then(|held| record(bpf, held.handle(), pins)) {
             Ok(record) => records.push(record),
             Err(Errno::ENOENT) => {}
-            Err(errno) => return Err(Failure::message(format!("can't get prog by id ({id}): {errno}"))),
+            Err(errno) => {
+                return Err(Failure::message(format!(
+                    "can't get prog by id ({id}): {errno}"
+                )));
+            }
         }
     }
     Ok(records)
@@ -78,7 +85,12 @@ pub(crate) fn record(bpf: &dyn Bpf, prog: Handle, pins: &[PinInfo]) -> Result<Pr
     let info = calls::prog_info(bpf, prog)?;
     let name = escape(&full_name(bpf, prog, &info));
     let pins = paths(pins, ObjectKind::Prog, info.id.0);
-    Ok(ProgRecord { loaded_at: epoch_seconds(info.load_time_ns), info, name, pins })
+    Ok(ProgRecord {
+        loaded_at: epoch_seconds(info.load_time_ns),
+        info,
+        name,
+        pins,
+    })
 }
 
 /// Boot time as seconds since the epoch, by the distance of the two clocks now.
@@ -87,7 +99,12 @@ fn epoch_seconds(boot_ns: u64) -> Option<i64> {
         return None;
     }
     let started = now_ns(Clock::Realtime).wrapping_sub(now_ns(Clock::Boottime));
-    Some(started.wrapping_add(boot_ns).cast_signed().div_euclid(NANOSECONDS))
+    Some(
+        started
+            .wrapping_add(boot_ns)
+            .cast_signed()
+            .div_euclid(NANOSECONDS),
+    )
 }
 
 /// Local time as `2026-11-24T13:49:47+0000`.
@@ -97,7 +114,11 @@ fn local_time(seconds: i64) -> String {
     let (days, clock) = (local.div_euclid(86_400), local.rem_euclid(86_400));
     let (year, month, day) = civil_date(days);
     let (hour, minute, second) = (clock / 3600, clock / 60 % 60, clock % 60);
-    let (sign, ahead) = if offset < 0 { ('-', -offset) } else { ('+', offset) };
+    let (sign, ahead) = if offset < 0 {
+        ('-', -offset)
+    } else {
+        ('+', offset)
+    };
     format!(
         "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{sign}{:02}{:02}",
         ahead / 3600,
@@ -110,18 +131,29 @@ fn local_time(seconds: i64) -> String {
 fn civil_date(days: i64) -> (i64, i64, i64) {
     const ERA_DAYS: i64 = 146_097;
     let from_march_0000 = days + 719_468;
-    let (era, day_of_era) = (from_march_0000.div_euclid(ERA_DAYS), from_march_0000.rem_euclid(ERA_DAYS));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let (era, day_of_era) = (
+        from_march_0000.div_euclid(ERA_DAYS),
+        from_march_0000.rem_euclid(ERA_DAYS),
+    );
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
 /// Ids separated by commas.
 pub(crate) fn id_list(ids: impl IntoIterator<Item = u32>) -> String {
-    ids.into_iter().map(|id| id.to_string()).collect::<Vec<_>>().join(",")
+    ids.into_iter()
+        .map(|id| id.to_string())
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// Ids as a JSON array.
@@ -150,7 +182,11 @@ impl ProgRecord {
             write!(out, "  gpl")?;
         }
         if info.run_cnt != 0 || info.run_time_ns != 0 {
-            write!(out, " run_time_ns {} run_cnt {}", info.run_time_ns, info.run_cnt)?;
+            write!(
+                out,
+                " run_time_ns {} run_cnt {}",
+                info.run_time_ns, info.run_cnt
+            )?;
         }
         if info.recursion_misses != 0 {
             write!(out, " recursion_misses {}", info.recursion_misses)?;
@@ -167,13 +203,24 @@ impl ProgRecord {
         let ran = info.run_cnt != 0 || info.run_time_ns != 0;
         let node = object([
             ("id", plain(info.id.0)),
-            ("type", info.prog_type.name().map_or_else(|| plain(info.prog_type.0), plain)),
-            ("name", (!self.name.is_empty()).then(|| Node::string(&self.name))),
+            (
+                "type",
+                info.prog_type
+                    .name()
+                    .map_or_else(|| plain(info.prog_type.0), plain),
+            ),
+            (
+                "name",
+                (!self.name.is_empty()).then(|| Node::string(&self.name)),
+            ),
             ("tag", plain(tag_text(&info.tag))),
             ("gpl_compatible", plain(info.gpl_compatible)),
             ("run_time_ns", plain(info.run_time_ns).filter(|_| ran)),
             ("run_cnt", plain(info.run_cnt).filter(|_| ran)),
-            ("recursion_misses", plain(info.recursion_misses).filter(|_| info.recursion_misses != 0)),
+            (
+                "recursion_misses",
+                plain(info.recursion_misses).filter(|_| info.recursion_misses != 0),
+            ),
         ]);
         members(node)
     }
@@ -203,7 +250,11 @@ impl Record for ProgRecord {
             write!(out, "  memlock {bytes}B")?;
         }
         if !info.map_ids.is_empty() {
-            write!(out, "  map_ids {}", id_list(info.map_ids.iter().map(|id| id.0)))?;
+            write!(
+                out,
+                "  map_ids {}",
+                id_list(info.map_ids.iter().map(|id| id.0))
+            )?;
         }
         for pin in &self.pins {
             write!(out, "\n\tpinned {}", escape(pin))?;
@@ -223,10 +274,19 @@ impl Record for ProgRecord {
             ("orphaned", plain(info.orphaned)),
             ("bytes_xlated", plain(info.bytes_xlated)),
             ("jited", plain(info.bytes_jited != 0)),
-            ("bytes_jited", plain(info.bytes_jited).filter(|_| info.bytes_jited != 0)),
+            (
+                "bytes_jited",
+                plain(info.bytes_jited).filter(|_| info.bytes_jited != 0),
+            ),
             ("bytes_memlock", info.bytes_memlock.and_then(plain)),
-            ("map_ids", (!info.map_ids.is_empty()).then(|| id_array(info.map_ids.iter().map(|id| id.0)))),
-            ("btf_id", plain(info.btf_id.0).filter(|_| info.btf_id.0 != 0)),
+            (
+                "map_ids",
+                (!info.map_ids.is_empty()).then(|| id_array(info.map_ids.iter().map(|id| id.0))),
+            ),
+            (
+                "btf_id",
+                plain(info.btf_id.0).filter(|_| info.btf_id.0 != 0),
+            ),
             ("pinned", text_array(&self.pins)),
         ])));
         Node::Object(all)

@@ -22,22 +22,41 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
     if !args.is_empty() {
         return Err(args.unknown());
     }
-    let bpf = session.bpf()?;
+    let bpf = session.lasting_bpf()?;
     let json = session.out.is_json();
     // In text the signal may end us; in JSON the array has to be closed.
-    let signals = if json { Some(TerminationSignals::block()?) } else { None };
+    let signals = if json {
+        Some(TerminationSignals::block()?)
+    } else {
+        None
+    };
     if json {
         session.out.json_begin_stream()?;
     }
     let mut first = true;
     while !stopped(signals.as_ref())? {
-        let lines = calls::trace_read(&*bpf, LINES_MAX, WAIT_MS)
-            .map_err(|errno| Failure::message(format!("failed to read the trace pipe: {errno}")))?;
+        let read = calls::trace_read(&*bpf, LINES_MAX, WAIT_MS);
         let out = session.out.results();
+        let lines = match read {
+            Ok(lines) => lines,
+            Err(errno) => {
+                if json {
+                    // The array is closed; the error goes to standard error.
+                    writeln!(out, "]")?;
+                }
+                return Err(Failure::message(format!(
+                    "failed to read the trace pipe: {errno}"
+                )));
+            }
+        };
         for line in lines {
             if json {
                 let separator = if std::mem::take(&mut first) { "" } else { "," };
-                write!(out, "{separator}{}", to_bpftool_compact(&Value::String(line)))?;
+                write!(
+                    out,
+                    "{separator}{}",
+                    to_bpftool_compact(&Value::String(line))
+                )?;
             } else {
                 writeln!(out, "{}", escape(&line))?;
             }

@@ -47,7 +47,10 @@ pub(crate) struct Xlated {
 impl Xlated {
     /// The dump of a program.
     pub(crate) fn new(code: &Code, details: Details) -> Self {
-        Self { insns: insns(code), details }
+        Self {
+            insns: insns(code),
+            details,
+        }
     }
 }
 
@@ -64,7 +67,10 @@ pub(crate) fn insns(code: &Code) -> Vec<XlatedInsn> {
         let width = if first.code == LD_IMM64 { 2 } else { 1 };
         let here = u64::try_from(at).unwrap_or(u64::MAX);
         let func = funcs.next_if(|func| u64::from(func.insn) == here);
-        let line = lines.line_at(&positions, here).and_then(|index| code.lines.get(index)).cloned();
+        let line = lines
+            .line_at(&positions, here)
+            .and_then(|index| code.lines.get(index))
+            .cloned();
         out.push(XlatedInsn {
             at,
             proto: func.map(|func| code.proto(*func)).unwrap_or_default(),
@@ -79,9 +85,14 @@ pub(crate) fn insns(code: &Code) -> Vec<XlatedInsn> {
 
 /// An instruction's text. The kernel's dumps hold instructions that no program may contain; they are printed here.
 fn text(code: &Code, slots: &[RawInsn], at: usize) -> String {
-    let Some(&raw) = slots.get(at) else { return String::new() };
+    let Some(&raw) = slots.get(at) else {
+        return String::new();
+    };
     if raw.code == MOV64_REG && raw.off == ADDR_PERCPU {
-        return format!("({:02x}) r{} = &(void __percpu *)(r{})", raw.code, raw.dst, raw.src);
+        return format!(
+            "({:02x}) r{} = &(void __percpu *)(r{})",
+            raw.code, raw.dst, raw.src
+        );
     }
     if raw.code == CALL {
         return format!("({:02x}) call {}", raw.code, call_text(code, raw));
@@ -104,7 +115,11 @@ fn text(code: &Code, slots: &[RawInsn], at: usize) -> String {
 
 /// A move of 32 bits to itself whose immediate marks it as made by the kernel, without the mark.
 fn without_zero_extension(raw: RawInsn) -> RawInsn {
-    if raw.code == MOV32_REG && raw.imm == 1 { RawInsn { imm: 0, ..raw } } else { raw }
+    if raw.code == MOV32_REG && raw.imm == 1 {
+        RawInsn { imm: 0, ..raw }
+    } else {
+        raw
+    }
 }
 
 /// The instruction with another register in place of the kernel's scratch register, which programs have not, and that
@@ -115,7 +130,14 @@ fn without_scratch(raw: RawInsn) -> (RawInsn, Option<u8>) {
     }
     let other = if raw.dst == 9 || raw.src == 9 { 8 } else { 9 };
     let swap = |register: u8| if register == SCRATCH { other } else { register };
-    (RawInsn { dst: swap(raw.dst), src: swap(raw.src), ..raw }, Some(other))
+    (
+        RawInsn {
+            dst: swap(raw.dst),
+            src: swap(raw.src),
+            ..raw
+        },
+        Some(other),
+    )
 }
 
 /// A call's target: a subprogram's call has its distance in the offset and the subprogram's number as immediate.
@@ -126,7 +148,14 @@ fn call_text(code: &Code, raw: RawInsn) -> String {
             let index = usize::try_from(raw.imm).ok();
             match index.filter(|&index| index < code.code.jited.ksyms.len()) {
                 Some(index) => format!("pc{:+}#{}", raw.off, code.symbol_of_func(index)),
-                None => format!("pc{:+}", if raw.off == 0 { raw.imm } else { raw.off.into() }),
+                None => format!(
+                    "pc{:+}",
+                    if raw.off == 0 {
+                        raw.imm
+                    } else {
+                        raw.off.into()
+                    }
+                ),
             }
         }
         // A kernel function, by displacement as well.
@@ -149,7 +178,9 @@ impl Names for DumpNames {
             Imm64::Value(value) => format!("{value:#x}"),
             Imm64::MapFd(id) => format!("map[id:{id}]"),
             Imm64::MapValue { fd, off } => format!("map[id:{fd}][0]+{off}"),
-            Imm64::Func(_) | Imm64::BtfId { .. } if self.raw.src == PSEUDO_FUNC => format!("subprog[{:+}]", self.raw.imm),
+            Imm64::Func(_) | Imm64::BtfId { .. } if self.raw.src == PSEUDO_FUNC => {
+                format!("subprog[{:+}]", self.raw.imm)
+            }
             Imm64::Func(off) => format!("subprog[{off:+}]"),
             Imm64::BtfId { id, .. } => format!("{id:#x}"),
             Imm64::MapIdx(index) => format!("map[idx:{index}]"),
@@ -164,7 +195,10 @@ pub(crate) fn line_text(line: &SourceLine, details: Details) -> String {
     if !details.linum {
         return format!("; {}", line.text);
     }
-    format!("; {} [file:{} line_num:{} line_col:{}]", line.text, line.file, line.line, line.column)
+    format!(
+        "; {} [file:{} line_num:{} line_col:{}]",
+        line.text, line.file, line.line, line.column
+    )
 }
 
 /// The members of a source line in JSON.
@@ -172,16 +206,28 @@ pub(crate) fn line_members(line: &SourceLine, details: Details) -> Vec<(String, 
     let linum = details.linum;
     super::show::members(object([
         ("src", plain(line.text.as_str())),
-        ("file", plain(line.file.as_str()).filter(|_| linum && !line.file.is_empty())),
-        ("line_num", plain(line.line).filter(|_| linum && line.line != 0)),
-        ("line_col", plain(line.column).filter(|_| linum && line.column != 0)),
+        (
+            "file",
+            plain(line.file.as_str()).filter(|_| linum && !line.file.is_empty()),
+        ),
+        (
+            "line_num",
+            plain(line.line).filter(|_| linum && line.line != 0),
+        ),
+        (
+            "line_col",
+            plain(line.column).filter(|_| linum && line.column != 0),
+        ),
     ]))
 }
 
 /// Bytes of slots, separated by spaces.
 pub(crate) fn slot_text(slots: &[RawInsn]) -> String {
     let bytes = slots.iter().flat_map(|slot| slot.to_bytes());
-    bytes.map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+    bytes
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn opcodes(slots: &[RawInsn]) -> Option<Node> {

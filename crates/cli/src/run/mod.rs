@@ -11,18 +11,27 @@ use crate::args::Args;
 use crate::failure::{Failure, Outcome};
 use options::{Input, RunOptions};
 use report::{Loaded, Report, Shown};
-use skep::{AttachMode, ListPort, Machine, Object, PcapPort, Port, PortSet, Ports, Program, Runs, VerdictFiles};
+use skep::{
+    AttachMode, ListPort, Machine, Object, PcapPort, Port, PortSet, Ports, Program, Runs,
+    VerdictFiles,
+};
 use std::path::Path;
 use std::time::Instant;
 
 /// Carries out `skep run`.
 pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
-    let Some(options) = options::parse(session, args.rest())? else { return Ok(()) };
+    let Some(options) = options::parse(session, args.rest())? else {
+        return Ok(());
+    };
     let begun = Instant::now();
     let compiled = clang::object_of(&options.file)?;
-    let path = compiled.as_ref().map_or(options.file.as_path(), |temporary| temporary.path());
+    let path = compiled
+        .as_ref()
+        .map_or(options.file.as_path(), |temporary| temporary.path());
     let object = Object::open(path).map_err(|error| refused(&options.file, &error))?;
-    let loaded = Machine::new().load(&object).map_err(|error| refused(&options.file, &error))?;
+    let loaded = Machine::new()
+        .load(&object)
+        .map_err(|error| refused(&options.file, &error))?;
     let (name, program) = choose(&loaded, options.program.as_deref())?;
     let load = Loaded::new(&object, &program, begun.elapsed());
     let mut report = Report::begin(session, &name, load, loaded.warnings())?;
@@ -30,17 +39,29 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
     let ports = PortSet::default();
     let port = open_port(&options)?;
     let ifindex = ports.add("packets", port);
-    ports.attach(ifindex, program.inner(), AttachMode::Any).map_err(|error| Failure::message(error.to_string()))?;
-    let runs = Runs { engine: options.engine, repeat: options.repeat };
+    ports
+        .attach(ifindex, program.inner(), AttachMode::Any)
+        .map_err(|error| Failure::message(error.to_string()))?;
+    let runs = Runs {
+        engine: options.engine,
+        repeat: options.repeat,
+    };
     let mut printed = Ok(());
     let counts = ports.pump(ifindex, loaded.connection(), runs, |handled| {
-        let shown = Shown { handled, trace: loaded.trace_lines(), repeat: options.repeat };
+        let shown = Shown {
+            handled,
+            trace: loaded.trace_lines(),
+            repeat: options.repeat,
+        };
         if printed.is_ok() {
             printed = report.packet(session, shown);
         }
     });
     printed?;
-    report.end(session, &counts.map_err(|error| Failure::message(error.to_string()))?)
+    report.end(
+        session,
+        &counts.map_err(|error| Failure::message(error.to_string()))?,
+    )
 }
 
 /// The port that the options name: a capture, packets in hexadecimal, or a few built-in ones.
@@ -48,7 +69,9 @@ fn open_port(options: &RunOptions) -> Outcome<Box<dyn Port>> {
     Ok(match &options.input {
         Input::Capture { path, out } => {
             let files = out.as_ref().map(|folder| VerdictFiles::new(folder, path));
-            Box::new(PcapPort::open(path, files).map_err(|error| Failure::message(error.to_string()))?)
+            Box::new(
+                PcapPort::open(path, files).map_err(|error| Failure::message(error.to_string()))?,
+            )
         }
         Input::Packets(packets) => Box::new(ListPort::new(packets.clone())),
         Input::BuiltIn => Box::new(ListPort::new(packets::built_in())),
@@ -69,5 +92,9 @@ fn choose(loaded: &skep::Loaded, name: Option<&str>) -> Outcome<(String, Program
 fn refused(file: &Path, error: &skep::Error) -> Failure {
     let text = error.to_string();
     let named = text.contains(&*file.to_string_lossy());
-    Failure::message(if named { text } else { format!("{}: {text}", file.display()) })
+    Failure::message(if named {
+        text
+    } else {
+        format!("{}: {text}", file.display())
+    })
 }

@@ -65,7 +65,10 @@ pub(crate) fn clap_command() -> Command {
 /// Reads the words behind `run`; `None` if help was asked for and shown.
 pub(crate) fn parse(session: &mut Session, words: &[String]) -> Outcome<Option<RunOptions>> {
     use clap::error::ErrorKind;
-    let matches = match clap_command().no_binary_name(true).try_get_matches_from(words) {
+    let matches = match clap_command()
+        .no_binary_name(true)
+        .try_get_matches_from(words)
+    {
         Ok(matches) => matches,
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
             write!(session.out.results(), "{error}")?;
@@ -73,7 +76,9 @@ pub(crate) fn parse(session: &mut Session, words: &[String]) -> Outcome<Option<R
         }
         Err(error) => {
             let text = error.to_string();
-            return Err(Failure::message(text.trim_start_matches("error: ").trim_end().to_owned()));
+            return Err(Failure::message(
+                text.trim_start_matches("error: ").trim_end().to_owned(),
+            ));
         }
     };
     if matches.get_flag("pretty") {
@@ -86,9 +91,14 @@ pub(crate) fn parse(session: &mut Session, words: &[String]) -> Outcome<Option<R
 
 fn options(matches: &ArgMatches) -> Outcome<RunOptions> {
     let path = |name: &str| matches.get_one::<PathBuf>(name).cloned();
-    let packets = matches.get_many::<String>("packet").map(|packets| packets.map(|hex| packet(hex)).collect::<Outcome<_>>());
+    let packets = matches
+        .get_many::<String>("packet")
+        .map(|packets| packets.map(|hex| packet(hex)).collect::<Outcome<_>>());
     let input = match (path("pcap"), packets.transpose()?) {
-        (Some(path_in), _) => Input::Capture { path: path_in, out: path("pcap-out") },
+        (Some(path_in), _) => Input::Capture {
+            path: path_in,
+            out: path("pcap-out"),
+        },
         (None, Some(packets)) => Input::Packets(packets),
         (None, None) => Input::BuiltIn,
     };
@@ -109,13 +119,22 @@ fn options(matches: &ArgMatches) -> Outcome<RunOptions> {
 
 /// A packet from hexadecimal digits; blanks and colons between them do not matter.
 fn packet(hex: &str) -> Outcome<Vec<u8>> {
-    let digits: Vec<u32> = hex.chars().filter(|c| !c.is_whitespace() && *c != ':').map(|c| {
-        c.to_digit(16).ok_or_else(|| Failure::message(format!("--packet: '{c}' is not a hexadecimal digit")))
-    }).collect::<Outcome<_>>()?;
+    let digits: Vec<u32> = hex
+        .chars()
+        .filter(|c| !c.is_whitespace() && *c != ':')
+        .map(|c| {
+            c.to_digit(16).ok_or_else(|| {
+                Failure::message(format!("--packet: '{c}' is not a hexadecimal digit"))
+            })
+        })
+        .collect::<Outcome<_>>()?;
     let (pairs, rest) = digits.as_chunks::<2>();
     if !rest.is_empty() {
-        return Err(Failure::message("--packet: an odd number of hexadecimal digits"));
+        return Err(Failure::message(
+            "--packet: an odd number of hexadecimal digits",
+        ));
     }
-    let byte = |[high, low]: &[u32; 2]| u8::try_from(high * 16 + low).expect("two hexadecimal digits");
+    let byte =
+        |[high, low]: &[u32; 2]| u8::try_from(high * 16 + low).expect("two hexadecimal digits");
     Ok(pairs.iter().map(byte).collect())
 }

@@ -20,10 +20,21 @@ pub(crate) fn built_in() -> Vec<Vec<u8>> {
     let payload = [0x61; 32];
     // Writing to a vector does not fail, and the payloads are far below every length limit.
     let written = [
-        v4().icmpv4_echo_request(1, 1).write(&mut packets[0], &payload).is_ok(),
-        v4().tcp(40_000, 80, 1, 64_240).syn().write(&mut packets[1], &[]).is_ok(),
-        v4().udp(40_000, 53).write(&mut packets[2], &payload).is_ok(),
-        ethernet().ipv6(V6[0], V6[1], HOPS).icmpv6_echo_request(1, 1).write(&mut packets[3], &payload).is_ok(),
+        v4().icmpv4_echo_request(1, 1)
+            .write(&mut packets[0], &payload)
+            .is_ok(),
+        v4().tcp(40_000, 80, 1, 64_240)
+            .syn()
+            .write(&mut packets[1], &[])
+            .is_ok(),
+        v4().udp(40_000, 53)
+            .write(&mut packets[2], &payload)
+            .is_ok(),
+        ethernet()
+            .ipv6(V6[0], V6[1], HOPS)
+            .icmpv6_echo_request(1, 1)
+            .write(&mut packets[3], &payload)
+            .is_ok(),
     ];
     debug_assert!(written.iter().all(|written| *written));
     packets

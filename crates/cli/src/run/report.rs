@@ -30,13 +30,21 @@ impl Loaded {
             compile: nanos(prog.stages.compile_ns),
             total,
             insns: prog.image.xlated().insns().len(),
-            code_bytes: prog.image.compiled().map_or(0, |compiled| compiled.bytes().len()),
+            code_bytes: prog
+                .image
+                .compiled()
+                .map_or(0, |compiled| compiled.bytes().len()),
         }
     }
 
     fn text(&self, name: &str) -> String {
         let us = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1e6);
-        let (parse, verify, translate, compile) = (us(self.parse), us(self.verify), us(self.translate), us(self.compile));
+        let (parse, verify, translate, compile) = (
+            us(self.parse),
+            us(self.verify),
+            us(self.translate),
+            us(self.compile),
+        );
         format!(
             "{}: {} instructions, {} bytes of machine code; \
              loaded in {} us (parse {parse}, verify {verify}, translate {translate}, JIT {compile})",
@@ -73,12 +81,18 @@ pub(crate) struct Shown<'a> {
 
 impl Shown<'_> {
     fn average_ns(&self) -> u64 {
-        self.handled.elapsed_ns.saturating_add(u64::from(self.repeat / 2)) / u64::from(self.repeat)
+        self.handled
+            .elapsed_ns
+            .saturating_add(u64::from(self.repeat / 2))
+            / u64::from(self.repeat)
     }
 
     fn text(&self) -> String {
         let handled = self.handled;
-        let mut line = format!("packet {}: {} bytes, {}", handled.number, handled.bytes_in, handled.verdict);
+        let mut line = format!(
+            "packet {}: {} bytes, {}",
+            handled.number, handled.bytes_in, handled.verdict
+        );
         if handled.bytes_out != handled.bytes_in {
             line += &format!(", {} bytes after it", handled.bytes_out);
         }
@@ -118,14 +132,23 @@ pub(crate) struct Report {
 
 impl Report {
     /// Begins with the load.
-    pub(crate) fn begin(session: &mut Session, name: &str, load: Loaded, warnings: Vec<String>) -> Outcome<Self> {
+    pub(crate) fn begin(
+        session: &mut Session,
+        name: &str,
+        load: Loaded,
+        warnings: Vec<String>,
+    ) -> Outcome<Self> {
         for warning in warnings {
             writeln!(session.out.errors(), "warning: {warning}")?;
         }
         if !session.out.is_json() {
             writeln!(session.out.results(), "{}", load.text(name))?;
         }
-        Ok(Self { name: name.to_owned(), load, packets: Vec::new() })
+        Ok(Self {
+            name: name.to_owned(),
+            load,
+            packets: Vec::new(),
+        })
     }
 
     /// Shows one packet: first what the program printed, then the verdict.
@@ -143,9 +166,11 @@ impl Report {
 
     /// Ends with the counts.
     pub(crate) fn end(self, session: &mut Session, counts: &Counts) -> Outcome {
-        let occurred = counts.occurred().map(|(verdict, count)| (verdict.to_string(), count));
+        let occurred = counts.occurred();
         if session.out.is_json() {
-            let verdicts: Map<String, Value> = occurred.map(|(verdict, count)| (verdict, count.into())).collect();
+            let verdicts: Map<String, Value> = occurred
+                .map(|(verdict, count)| (verdict.to_owned(), count.into()))
+                .collect();
             let document = json!({
                 "program": self.name,
                 "load": self.load.json(),
@@ -155,8 +180,14 @@ impl Report {
             session.out.json(Node::from(document));
             return Ok(());
         }
-        let list: Vec<String> = occurred.map(|(verdict, count)| format!("{verdict} {count}")).collect();
-        let list = if list.is_empty() { "no packets".to_owned() } else { list.join(", ") };
+        let list: Vec<String> = occurred
+            .map(|(verdict, count)| format!("{verdict} {count}"))
+            .collect();
+        let list = if list.is_empty() {
+            "no packets".to_owned()
+        } else {
+            list.join(", ")
+        };
         writeln!(session.out.results(), "verdicts: {list}")?;
         Ok(())
     }

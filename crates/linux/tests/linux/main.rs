@@ -7,10 +7,9 @@ mod commands;
 mod pins;
 mod uapi_ids;
 
-use libtest_mimic::{Arguments, Failed, Trial};
 use skep_linux::LinuxBpf;
+use skep_testkit::{Harness, Need};
 use skep_uapi::{Bpf, Command, Errno, MapCreate, MapType, Value};
-use std::path::Path;
 
 type Test = (&'static str, fn());
 
@@ -37,48 +36,13 @@ const ORACLE: &[Test] = &[
 ];
 
 fn main() {
-    let args = Arguments::from_args();
-    let required = std::env::var("SKEP_REQUIRE")
-        .is_ok_and(|needs| needs.split(',').any(|need| need == "oracle"));
-    let mut trials: Vec<Trial> = ORACLE
-        .iter()
-        .map(|&(name, test)| trial(name, test, oracle_available(), required))
-        .collect();
-    let has_btf = Path::new(uapi_ids::VMLINUX).exists();
-    trials.push(trial(
-        "uapi_ids_are_the_kernels",
-        uapi_ids::check,
-        has_btf,
-        required,
-    ));
-    libtest_mimic::run(&args, trials).exit();
-}
-
-fn trial(name: &str, test: fn(), available: bool, required: bool) -> Trial {
-    let run = move || {
-        if available {
-            test();
-            Ok(())
-        } else {
-            Err(Failed::from("needs oracle, which SKEP_REQUIRE demands"))
-        }
-    };
-    let trial = Trial::test(name, run);
-    if available || required {
-        trial
-    } else {
-        trial
-            .with_kind("skipped: needs oracle")
-            .with_ignored_flag(true)
+    let mut harness = Harness::from_args();
+    for &(name, test) in ORACLE {
+        harness = harness.case(name, &[Need::Oracle], test);
     }
-}
-
-/// Whether this process may use bpf(2).
-fn oracle_available() -> bool {
-    LinuxBpf::new()
-        .call(Command::MapCreate(array(4, 1)))
-        .result
-        .is_ok()
+    harness
+        .case("uapi_ids_are_the_kernels", &[Need::Oracle], uapi_ids::check)
+        .run();
 }
 
 fn array(value_size: u32, max_entries: u32) -> MapCreate {

@@ -1,7 +1,7 @@
 //! `BPF_PROG_TEST_RUN` of XDP programs.
 
 use crate::services::RunServices;
-use crate::{Connection, Prog};
+use crate::{Connection, Presence, Prog};
 use skep_exec::{EngineKind, Outcome, Packet, PacketSpec, RunError, RunSettings, Runner};
 use skep_uapi::{Engine, Errno, ProgType, TestRun, TestRunResult, Value};
 
@@ -13,6 +13,11 @@ const PACKET_BYTES_MAX: usize = Packet::LINEAR_BYTES_MAX + 17 * 4096;
 const XDP_MD_BYTES: usize = 24;
 /// Longest metadata: what the headroom leaves behind what it reserves.
 const META_BYTES_MAX: u32 = 216;
+/// Runs before a watched peer's presence is first asked for, small enough for slow programs on the slowest engine.
+const PIECE_RUNS_FIRST: u32 = 64;
+/// Nanoseconds of a piece of a watched run from which pieces no longer grow: a dead peer's run ends so soon, and the
+/// clock is read too seldom to show in the average.
+const PIECE_NS: u64 = 50_000_000;
 /// Interface that a packet comes from unless the context says otherwise: Linux uses the loopback device.
 const LOOPBACK: u32 = 1;
 
@@ -94,9 +99,38 @@ pub(crate) fn execute(
     engine: Engine,
     repeat: u32,
 ) -> Result<Outcome, RunError> {
-    with_runner(connection, prog, |runner| {
-        runner.run(engine_of(prog, engine), packet, repeat)
+    let engine = engine_of(prog, engine);
+    with_runner(connection, prog, |runner| match connection.presence() {
+        None => runner.run(engine, packet, repeat),
+        Some(presence) => run_watched(presence, repeat, |runs| runner.run(engine, packet, runs)),
     })
+}
+
+/// Runs in pieces, between which a peer that has gone ends it. The packet is the same all the time, as in one piece.
+fn run_watched(
+    presence: &dyn Presence,
+    repeat: u32,
+    run: impl Fn(u32) -> Result<Outcome, RunError>,
+) -> Result<Outcome, RunError> {
+    let (mut left, mut piece, mut elapsed_ns) = (repeat, PIECE_RUNS_FIRST, 0_u64);
+    loop {
+        let runs = piece.min(left);
+        let outcome = run(runs)?;
+        elapsed_ns = elapsed_ns.saturating_add(outcome.elapsed_ns);
+        left -= runs;
+        if left == 0 {
+            return Ok(Outcome {
+                elapsed_ns,
+                ..outcome
+            });
+        }
+        if presence.is_gone() {
+            return Err(RunError::Stopped);
+        }
+        if outcome.elapsed_ns < PIECE_NS {
+            piece = piece.saturating_mul(2);
+        }
+    }
 }
 
 /// The engine that a choice means for a program.

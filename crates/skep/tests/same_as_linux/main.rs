@@ -7,19 +7,27 @@
     reason = "tests"
 )]
 
+mod battery;
 mod maps;
 mod objects;
 mod progs;
 mod runs;
 mod transcript;
 
-use skep::{Machine, Peer};
+use skep::{Engine, Machine, Peer};
 use skep_linux::LinuxBpf;
 use skep_testkit::oracle::BpfFs;
-use skep_testkit::{Harness, Need, golden};
+use skep_testkit::{Harness, Need, TempDir, golden};
 use transcript::{Transcript, World};
 
 type Case = fn(&World<'_>, &mut Transcript);
+
+/// skep's engines; each runs every case.
+const ENGINES: [(&str, Engine); 3] = [
+    ("jit", Engine::Jit),
+    ("interp", Engine::Interp),
+    ("checked", Engine::Checked),
+];
 
 /// Every case; the name is the transcript's.
 const CASES: &[(&str, Case)] = &[
@@ -41,37 +49,60 @@ const CASES: &[(&str, Case)] = &[
     ("adjust", runs::adjust),
     ("helpers", runs::helpers),
     ("formats", runs::formats),
+    ("battery_snprintf", battery::snprintf),
+    ("battery_tables", battery::tables),
+    ("battery_trace", battery::trace),
 ];
 
 fn main() {
     let mut harness = Harness::from_args();
     for &(name, case) in CASES {
-        harness = harness.case(format!("machine/{name}"), &[], move || {
-            let machine = Machine::new();
-            let bpf = machine.connect(Peer::this_process());
-            check(
-                name,
-                case,
-                &World {
-                    bpf: &bpf,
-                    pins: "/sys/fs/bpf",
-                },
-            );
-        });
+        for (label, engine) in ENGINES {
+            harness = harness.case(format!("{label}/{name}"), &[], move || {
+                let machine = Machine::new();
+                let bpf = machine.connect(Peer::this_process());
+                check(
+                    name,
+                    case,
+                    &World {
+                        bpf: &bpf,
+                        pins: "/sys/fs/bpf",
+                        engine,
+                    },
+                );
+            });
+        }
         harness = harness.case(format!("linux/{name}"), &[Need::Oracle], move || {
-            let bpffs = BpfFs::mount();
-            let pins = bpffs.display().to_string();
-            check(
-                name,
-                case,
-                &World {
-                    bpf: &LinuxBpf::new(),
-                    pins: &pins,
-                },
-            );
+            in_private_mounts(move || {
+                let bpffs = BpfFs::mount();
+                let pins = bpffs.display().to_string();
+                check(
+                    name,
+                    case,
+                    &World {
+                        bpf: &LinuxBpf::new(),
+                        pins: &pins,
+                        engine: Engine::Auto,
+                    },
+                );
+            });
         });
     }
     harness.run();
+}
+
+/// Runs a test in a thread that sees mounts of its own, the trace pipe's file system among them.
+fn in_private_mounts(test: impl FnOnce() + Send + 'static) {
+    let folder = TempDir::new("tracefs");
+    let thread = std::thread::spawn(move || {
+        skep_sys::private_mount_namespace().unwrap();
+        skep_sys::mount_pseudo(skep_sys::TRACE_FS, folder.path()).unwrap();
+        test();
+        skep_sys::unmount(folder.path()).unwrap();
+    });
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
 }
 
 fn check(name: &str, case: Case, world: &World<'_>) {

@@ -18,6 +18,10 @@ fn run_of(prog: Handle, data_in: Vec<u8>) -> TestRun {
 }
 
 fn run(world: &World<'_>, run: TestRun) -> Result<TestRunResult, Errno> {
+    let run = TestRun {
+        engine: world.engine,
+        ..run
+    };
     match world.call(Command::TestRun(Box::new(run)))? {
         Value::TestRun(result) => Ok(result),
         other => panic!("expected a run, got {other:?}"),

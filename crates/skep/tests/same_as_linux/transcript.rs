@@ -1,6 +1,8 @@
 //! What a case works with and what it writes.
 
-use skep_uapi::{Bpf, Command, Errno, Handle, MapCreate, MapType, ProgLoad, ProgType, Value};
+use skep_uapi::{
+    Bpf, Command, Engine, Errno, Handle, MapCreate, MapType, ProgLoad, ProgType, Value,
+};
 use std::fmt::Write;
 
 /// An implementation under test.
@@ -8,6 +10,8 @@ pub(crate) struct World<'a> {
     pub(crate) bpf: &'a dyn Bpf,
     /// Folder in which objects can be pinned.
     pub(crate) pins: &'a str,
+    /// Engine of test runs.
+    pub(crate) engine: Engine,
 }
 
 impl World<'_> {

@@ -108,9 +108,12 @@ pub fn c(btf: &Btf, options: &Options) -> Result<String, DumpError> {
         emitter.define(id)?;
     }
     if options.frame == Frame::Header {
-        emitter.push(KFUNCS_BEGIN);
-        kfuncs(btf, &mut emitter)?;
-        emitter.push(KFUNCS_END);
+        // Who names types wants these types only.
+        if options.roots.is_empty() {
+            emitter.push(KFUNCS_BEGIN);
+            kfuncs(btf, &mut emitter)?;
+            emitter.push(KFUNCS_END);
+        }
         emitter.push(EPILOGUE);
     }
     Ok(emitter.finish())

@@ -1,0 +1,68 @@
+//! The walk: every command that a newcomer is shown, through the real program, as an ordinary user.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod capture;
+#[path = "../common/mod.rs"]
+mod common;
+mod jited;
+mod lifetimes;
+mod linux;
+mod objdump;
+mod run;
+mod tracelog;
+
+use common::Program;
+use skep_testkit::{Harness, Need};
+
+fn main() {
+    use Need::{Bpftool, Clang, Oracle};
+    let rows: &[(&str, &[Need], fn(&Program))] = &[
+        ("run::hello", &[], run::hello),
+        ("run::engines", &[], run::engines),
+        ("run::packets", &[], run::packets),
+        ("run::captures", &[], run::captures),
+        ("run::changed_packets", &[], run::changed_packets),
+        ("run::c_source", &[Clang], run::c_source),
+        ("run::c_error", &[Clang], run::c_error),
+        ("run::without_clang", &[], run::without_clang),
+        ("objdump::recorded", &[], objdump::recorded),
+        ("objdump::like_llvm", &[Clang], objdump::like_llvm),
+        ("linux::own_by_pin", &[], linux::own_by_pin),
+        ("linux::own_by_name", &[], linux::own_by_name),
+        ("linux::own_by_id", &[], linux::own_by_id),
+        ("linux::bpftool", &[Oracle, Bpftool], linux::bpftool),
+        ("linux::skep_on_linux", &[Oracle], linux::skep_on_linux),
+        ("linux::listings", &[], linux::listings),
+        ("linux::translated", &[], linux::translated),
+        (
+            "linux::translated_by_linux",
+            &[Oracle, Bpftool],
+            linux::translated_by_linux,
+        ),
+        ("jited::recorded", &[], jited::recorded),
+        ("jited::forms_agree", &[], jited::forms_agree),
+        ("jited::to_files", &[], jited::to_files),
+        ("jited::like_llvm", &[Clang], jited::like_llvm),
+        ("tracelog::live", &[], tracelog::live),
+        ("tracelog::json", &[], tracelog::json),
+        ("tracelog::each_line_once", &[], tracelog::each_line_once),
+        ("lifetimes::of_a_program", &[], lifetimes::of_a_program),
+        ("lifetimes::of_a_map", &[], lifetimes::of_a_map),
+        (
+            "lifetimes::of_a_shared_map",
+            &[],
+            lifetimes::of_a_shared_map,
+        ),
+        ("lifetimes::of_the_daemon", &[], lifetimes::of_the_daemon),
+        ("lifetimes::status", &[], lifetimes::status),
+    ];
+    let program = Program::copy();
+    let mut harness = Harness::from_args();
+    for &(name, needs, test) in rows {
+        let program = program.clone();
+        harness = harness.case(name, needs, move || test(&program));
+    }
+    drop(program);
+    harness.run();
+}
