@@ -109,7 +109,7 @@ static RULES: &[MapTypeRule] = &[
     rule(MapType::LPM_TRIE, (4, 11), TRIE),
     rule(MapType::DEVMAP, (4, 14), DEVICES),
     rule(MapType::CPUMAP, (4, 15), &[HelperId::REDIRECT_MAP]),
-    rule(MapType::XSKMAP, (4, 18), &[HelperId::REDIRECT_MAP]),
+    rule(MapType::XSKMAP, (4, 18), DEVICES),
     rule(MapType::QUEUE, (4, 20), QUEUE),
     rule(MapType::STACK, (4, 20), QUEUE),
     rule(MapType::DEVMAP_HASH, (5, 4), DEVICES),

@@ -95,7 +95,7 @@ impl Path<'_> {
         self.check_alignment(cell)?;
         let (value, access) = match cell.base.kind {
             Kind::Ctx => {
-                let (value, access) = self.load_ctx(cell)?;
+                let (value, access) = self.load_ctx(cell, extend)?;
                 (value, access)
             }
             Kind::Stack(frame) => (self.load_stack(cell, frame)?, Access::Direct),
