@@ -33,7 +33,7 @@ impl Gen {
                 let size = self.pick(&[Size::H, Size::W, Size::Dw]);
                 self.emit(mov(reg, Operand::Reg(from)));
                 self.emit(Insn::Swap { kind, dst: reg, size });
-                self.set(reg, Kind::Scalar { max: size.truncate(u64::MAX) });
+                self.set(reg, ANY);
             }
             2 => {
                 let slot = self.random.below(8);
@@ -84,7 +84,11 @@ impl Gen {
         let mask = ((max as u32 + 1).next_power_of_two() >> u32::from(!(max as u32 + 1).is_power_of_two())) as i32 - 1;
         match self.random.below(13) {
             0 => self.emit(Insn::Alu { op: AluOp::And, width, dst: reg, src: imm(max) }),
-            1 => self.emit(Insn::Alu { op: AluOp::Mod, width, dst: reg, src: imm(max + 1) }),
+            1 => {
+                // Linux does not follow divisions.
+                self.emit(Insn::Alu { op: AluOp::Mod, width, dst: reg, src: imm(max + 1) });
+                self.clamp(jump_if(JmpOp::Jlt, Width::W64, reg, imm(max + 1)), reg, max);
+            }
             2 => {
                 self.clamp(jump_if(JmpOp::Jle, Width::W64, reg, imm(max)), reg, max);
             }
@@ -217,7 +221,7 @@ impl Gen {
                 continue;
             }
             let spare = high - low - bytes;
-            if self.one_in(2) {
+            if memory == Memory::Packet || self.one_in(2) {
                 let mut off = low + self.random.below(spare as usize + 1) as i16;
                 let is_atomic = memory != Memory::Packet && self.one_in(3);
                 if memory == Memory::Stack || is_atomic {
@@ -304,7 +308,7 @@ impl Gen {
                 self.set(Reg::R0, ANY);
                 let src = self.scalar(&[base]);
                 self.emit(atomic(op, size, base, src, off));
-                self.set(Reg::R0, Kind::Scalar { max: size.truncate(u64::MAX) });
+                self.set(Reg::R0, ANY);
             }
             AtomicOp::Add { .. } | AtomicOp::Or { .. } | AtomicOp::And { .. } | AtomicOp::Xor { .. } | AtomicOp::Xchg => {
                 let src = self.own_scalar(&[base]);

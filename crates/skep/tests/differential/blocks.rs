@@ -60,7 +60,6 @@ impl Gen {
                 let kind = self.pick(&SwapKind::ALL);
                 let size = self.pick(&[Size::H, Size::W, Size::Dw]);
                 self.emit(Insn::Swap { kind, dst, size });
-                max = size.truncate(u64::MAX);
             }
             3 => {
                 let src = self.scalar(&[]);
@@ -281,7 +280,7 @@ impl Gen {
 
     fn direct_value(&mut self) {
         let reg = self.target(&[]);
-        let off = self.random.below(32) as u32;
+        let off = self.random.below(5) as u32 * 8;
         self.emit(Insn::LoadImm64 { dst: reg, imm: Imm64::MapValue { fd: 2, off } });
         self.set(reg, Kind::Unknown);
         let off = off as i16;
@@ -525,7 +524,6 @@ fn max_after(op: AluOp, width: Width, old: u64, src: Operand, g: &Gen) -> u64 {
             Operand::Imm(bits) => old >> bits,
             Operand::Reg(_) => old,
         },
-        AluOp::Div | AluOp::Mod => old,
         _ => limit,
     }
 }

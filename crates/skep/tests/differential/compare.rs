@@ -2,6 +2,7 @@
 
 use crate::code::{Item, show};
 use crate::generate::Gen;
+use crate::mutate::mutate;
 use crate::shrink::shrink;
 use crate::world::{Left, World};
 use skep::{Machine, Peer};
@@ -75,14 +76,14 @@ pub(crate) fn run(sides: Sides, programs: u64) {
     let mut tally = Tally::default();
     let keep = std::env::var_os("SKEP_FUZZ_KEEP");
     for seed in first..first.wrapping_add(programs) {
-        let items = program(seed);
-        let Some(difference) = fuzz.examine(&items, Some(&mut tally)) else { continue };
+        let (items, runs) = program(seed);
+        let Some(difference) = fuzz.examine(&items, runs, Some(&mut tally)) else { continue };
         let count = tally.found.entry(difference.clone()).or_default();
         *count += 1;
         if keep.is_some() && *count > 1 {
             continue;
         }
-        let text = fuzz.report(seed, &items, &difference);
+        let text = fuzz.report(seed, &items, runs, &difference);
         match &keep {
             None => panic!("{text}"),
             Some(folder) => {
@@ -94,14 +95,30 @@ pub(crate) fn run(sides: Sides, programs: u64) {
     println!("{}", tally.text());
 }
 
-/// The program of a seed; one in four has an instruction changed.
-fn program(seed: u64) -> Vec<Item> {
-    Gen::new(seed).program()
+/// What a program's runs are compared for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Runs {
+    /// Everything that they leave behind.
+    Results,
+    /// Faults only: a mutated program may show addresses, which differ.
+    Faults,
+}
+
+/// The program of a seed; one in three is mutated.
+fn program(seed: u64) -> (Vec<Item>, Runs) {
+    let mut items = Gen::new(seed).program();
+    if !seed.is_multiple_of(3) {
+        return (items, Runs::Results);
+    }
+    let mut random = Random::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
+    random.word();
+    mutate(&mut items, &mut random);
+    (items, Runs::Faults)
 }
 
 impl Fuzz<'_> {
     /// What is wrong with a program, if anything.
-    fn examine(&self, items: &[Item], mut tally: Option<&mut Tally>) -> Option<Difference> {
+    fn examine(&self, items: &[Item], runs: Runs, mut tally: Option<&mut Tally>) -> Option<Difference> {
         let program = self.skep.program(items)?;
         let mine = self.skep.load(&program, 0);
         let theirs = self.linux.as_ref().map(|linux| {
@@ -114,6 +131,11 @@ impl Fuzz<'_> {
             tally.linux_accepted += u64::from(matches!(theirs, Some(Ok(_))));
             if let Err(_) = &mine {
                 let reason = without_numbers(self.skep.load(&program, 1).unwrap_err().reason());
+                if let Some(wanted) = std::env::var_os("SKEP_FUZZ_SHOW") && reason.contains(wanted.to_str().unwrap()) {
+                    
+                    let small = shrink(items, &|items| self.refusal(items).as_ref() == Some(&reason));
+                    println!("{reason}\n{}", show(&small));
+                }
                 *tally.refusals.entry(reason).or_default() += 1;
             } else {
                 tally.opcodes.extend(program.to_raw().iter().map(|raw| {
@@ -133,8 +155,8 @@ impl Fuzz<'_> {
                 Some(Difference::FalseReject(without_numbers(again.reason())))
             }
             (Err(_), _) => None,
-            (Ok(prog), None) => self.runs(*prog, None, tally),
-            (Ok(prog), Some(Ok(other))) => self.runs(*prog, Some(*other), tally),
+            (Ok(prog), None) => self.runs(*prog, None, runs, tally),
+            (Ok(prog), Some(Ok(other))) => self.runs(*prog, Some(*other), runs, tally),
         };
         if let Ok(prog) = mine {
             self.skep.close(prog);
@@ -145,16 +167,26 @@ impl Fuzz<'_> {
         difference
     }
 
+    /// Why a program is refused.
+    fn refusal(&self, items: &[Item]) -> Option<String> {
+        let refused = self.skep.load(&self.skep.program(items)?, 1).err()?;
+        Some(without_numbers(refused.reason()))
+    }
+
     fn runs(
         &self,
         prog: skep_uapi::Handle,
         other: Option<skep_uapi::Handle>,
+        runs: Runs,
         mut tally: Option<&mut Tally>,
     ) -> Option<Difference> {
         for packet in &self.packets {
             let Ok(checked) = self.skep.run(prog, packet, Engine::Checked) else {
                 return Some(Difference::Fault);
             };
+            if runs == Runs::Faults {
+                continue;
+            }
             for (engine, name) in [(Engine::Interp, "interpreter"), (Engine::Jit, "machine code")] {
                 if self.skep.run(prog, packet, engine).as_ref() != Ok(&checked) {
                     return Some(Difference::Engine(name));
@@ -174,8 +206,8 @@ impl Fuzz<'_> {
     }
 
     /// The small program and what both sides say of it.
-    fn report(&self, seed: u64, items: &[Item], difference: &Difference) -> String {
-        let small = shrink(items, &|items| self.examine(items, None).as_ref() == Some(difference));
+    fn report(&self, seed: u64, items: &[Item], runs: Runs, difference: &Difference) -> String {
+        let small = shrink(items, &|items| self.examine(items, runs, None).as_ref() == Some(difference));
         let mut text = format!("seed {seed}: {difference:?}\n{}", show(&small));
         if let (Some(linux), Difference::Unsound(_)) = (&self.linux, difference) {
             let refused = linux.load(&linux.program(&small).unwrap(), 3).unwrap_err();

@@ -20,6 +20,7 @@ mod blocks;
 mod code;
 mod compare;
 mod generate;
+mod mutate;
 mod shrink;
 mod world;
 
