@@ -186,6 +186,7 @@ fn load_failure(session: &mut Session, error: &LoadError) -> Failure {
         LoadError::NoSuchMap(MapRef::Name(name)) => {
             format!("unable to find map '{}'", escape(name))
         }
+        LoadError::NoSuchMap(MapRef::Index(index)) => format!("map idx '{index}' not used"),
         error => format!("failed to load object file: {}", escape(&error.to_string())),
     };
     Failure::message(text)
@@ -204,8 +205,8 @@ fn pin_loaded(
             writeln!(session.out.errors(), "{}", program.log.trim_end())?;
         }
     }
-    // What did no harm is told to those who look into the load: silence is success.
-    for warning in loaded.warnings.iter().filter(|_| session.options.debug) {
+    // libbpf tells, too, what it goes on without.
+    for warning in &loaded.warnings {
         writeln!(
             session.out.errors(),
             "Warning: {}",

@@ -32,7 +32,7 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
     let loaded = Machine::new()
         .load(&object)
         .map_err(|error| refused(&options.file, &error))?;
-    let (name, program) = choose(&loaded, options.program.as_deref())?;
+    let (name, program) = choose(&options, &loaded)?;
     let load = Loaded::new(&object, &program, begun.elapsed());
     let mut report = Report::begin(session, &name, load, loaded.warnings())?;
 
@@ -79,13 +79,14 @@ fn open_port(options: &RunOptions) -> Outcome<Box<dyn Port>> {
 }
 
 /// The program that the options name, else the first one.
-fn choose(loaded: &skep::Loaded, name: Option<&str>) -> Outcome<(String, Program)> {
-    let message = |error: skep::Error| Failure::message(error.to_string());
-    if let Some(name) = name {
-        return Ok((name.to_owned(), loaded.program(name).map_err(message)?));
+fn choose(options: &RunOptions, loaded: &skep::Loaded) -> Outcome<(String, Program)> {
+    let file = options.file.as_path();
+    let message = |error: skep::Error| refused(file, &error);
+    if let Some(name) = &options.program {
+        return Ok((name.clone(), loaded.program(name).map_err(message)?));
     }
     let first = loaded.programs().map_err(message)?.into_iter().next();
-    first.ok_or_else(|| Failure::message("the object has no program"))
+    first.ok_or_else(|| Failure::message(format!("{}: no program in it", file.display())))
 }
 
 /// The error line for a file; a rejection brings its log.

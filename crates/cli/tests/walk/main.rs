@@ -57,8 +57,8 @@ fn main() {
         ("lifetimes::of_the_daemon", &[], lifetimes::of_the_daemon),
         ("lifetimes::status", &[], lifetimes::status),
     ];
-    let program = Program::copy();
     let mut harness = Harness::from_args();
+    let program = Program::copy();
     for &(name, needs, test) in rows {
         let program = program.clone();
         harness = harness.case(name, needs, move || test(&program));
