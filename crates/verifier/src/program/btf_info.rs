@@ -235,6 +235,15 @@ fn lines(insns: &[Insn], subprogs: &[Extent], env: &Env<'_>, btf: &Btf) -> Resul
     }
 }
 
+/// Whether two records are of one source line.
+pub(crate) fn is_same_line(one: &LineInfo, other: &LineInfo) -> bool {
+    let line = |record: &LineInfo| {
+        let number = record.line_col >> COLUMN_BITS;
+        (record.file_name_off, record.line_off, number)
+    };
+    line(one) == line(other)
+}
+
 /// The source line of a record as the log shows it, `text @ file.c:12`.
 pub(crate) fn source_line(env: &Env<'_>, record: &LineInfo) -> Option<String> {
     let btf = env.btf?;
