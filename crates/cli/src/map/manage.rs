@@ -6,7 +6,8 @@ use crate::calls::{self, Held};
 use crate::failure::{EXIT_ERROR, Failure, Outcome};
 use crate::prog::pin::{pin as pin_to, pin_selected};
 use crate::select;
-use skep_uapi::{Command, MapCreate, MapType, OBJ_NAME_LEN};
+use skep_object::kernel_name;
+use skep_uapi::{Command, MapCreate, MapType};
 
 /// `map pin`.
 pub(crate) fn pin(session: &mut Session, args: &mut Args) -> Outcome {
@@ -51,7 +52,7 @@ pub(crate) fn create(session: &mut Session, args: &mut Args) -> Outcome {
             if !map.name.is_empty() {
                 return Err(Failure::message("map name already specified"));
             }
-            map.name = kernel_name(args.next().unwrap_or_default());
+            map.name = kernel_name(&args.next().unwrap_or_default());
         } else if args.take("key") {
             map.key_size = seen.number(args, "key size")?;
         } else if args.take("value") {
@@ -80,13 +81,6 @@ pub(crate) fn create(session: &mut Session, args: &mut Args) -> Outcome {
     pin_to(&*bpf, created.handle(), &path)?;
     session.out.nothing();
     Ok(())
-}
-
-/// A name as the kernel takes it: what is too long is cut, as bpftool does.
-fn kernel_name(mut name: String) -> String {
-    let end = name.floor_char_boundary(OBJ_NAME_LEN - 1);
-    name.truncate(end);
-    name
 }
 
 fn map_type(word: &str) -> Outcome<MapType> {

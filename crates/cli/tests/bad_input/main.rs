@@ -10,12 +10,11 @@ mod outputs;
 mod places;
 mod words;
 
-use common::Program;
-use skep_testkit::{Harness, Need};
+use skep_testkit::Need;
 
 fn main() {
     use Need::{Clang, Netns};
-    let rows: &[(&str, &[Need], fn(&Program))] = &[
+    common::run(&[
         ("objects::truncated", &[], objects::truncated),
         ("objects::mutated", &[], objects::mutated),
         ("objects::no_objects", &[], objects::no_objects),
@@ -53,13 +52,5 @@ fn main() {
         ),
         ("words::recorded", &[], words::recorded),
         ("words::captures", &[], words::captures),
-    ];
-    let mut harness = Harness::from_args();
-    let program = Program::copy();
-    for &(name, needs, test) in rows {
-        let program = program.clone();
-        harness = harness.case(name, needs, move || test(&program));
-    }
-    drop(program);
-    harness.run();
+    ]);
 }

@@ -261,7 +261,11 @@ pub(crate) fn no_objects(program: &Program) {
     world.write("empty", []);
     world.write("text", "#include <linux/bpf.h>\n");
     let unreadable = world.write("unreadable", hello().0);
-    std::fs::set_permissions(&unreadable, std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(
+        &unreadable,
+        std::os::unix::fs::PermissionsExt::from_mode(0o000),
+    )
+    .unwrap();
     let mut text = String::new();
     for file in [
         "nosuch.o",

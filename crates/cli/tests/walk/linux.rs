@@ -454,3 +454,113 @@ pub(crate) fn translated_by_linux(program: &Program) {
 fn translation(dump: &str) -> String {
     mask::ids(&mask::call_numbers(dump))
 }
+
+/// The verifier's log of a load with `-d`, which Linux's must equal but for what it costs: the time, and how much was looked at.
+pub(crate) fn log(program: &Program) {
+    if blessing() {
+        return;
+    }
+    for name in LOGGED {
+        let world = World::new(program);
+        let said = world.run(&format!(
+            "-d prog load examples/{name}.bpf.o /sys/fs/bpf/it"
+        ));
+        let lines = said.err.lines().filter(|line| !line.starts_with("Error: "));
+        let own = masked_log(lines);
+        let linux = std::fs::read_to_string(format!("tests/walk/log/{name}.txt")).unwrap();
+        // How deep the stack was where a program was refused is not told by skep.
+        let refused = !own.contains("stack depth ");
+        assert_eq!(refused, REFUSED.contains(&name), "{name}");
+        let expected = if refused {
+            linux.replace("stack depth 0\n", "")
+        } else {
+            linux
+        };
+        assert_eq!(own, expected, "{name}");
+    }
+}
+
+/// Linux's log of the same loads.
+pub(crate) fn log_of_linux(program: &Program) {
+    for name in LOGGED {
+        let world = World::new(program);
+        let kernel = Kernel {
+            world: &world,
+            pins: BpfFs::mount(),
+            program: &bpftool_path(),
+            before: &[],
+        };
+        let said = kernel.say(&format!(
+            "-d prog load examples/{name}.bpf.o {}/it",
+            kernel.pins()
+        ));
+        let lines = said
+            .err
+            .lines()
+            .skip_while(|line| !line.ends_with("-- BEGIN PROG LOAD LOG --"));
+        let lines = lines
+            .skip(1)
+            .take_while(|line| !line.ends_with("-- END PROG LOAD LOG --"));
+        golden(format!("tests/walk/log/{name}.txt"), &masked_log(lines));
+    }
+}
+
+const REFUSED: [&str; 2] = ["no_license", "bad_packet_read"];
+const LOGGED: [&str; 8] = [
+    "hello",
+    "drop_icmp",
+    "swap_tx",
+    "counter_maps",
+    "redirect",
+    "verdicts",
+    "no_license",
+    "bad_packet_read",
+];
+
+/// Column of the state behind an instruction.
+const STATE_COLUMN: usize = 38;
+
+/// The log without addresses and costs, and without what Linux alone tells at this level: which registers live before the
+/// first instruction, which stack slots live, and how precision spreads. Such a report tears an instruction from its state; here they are joined.
+fn masked_log<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    let digit = |c: char| c.is_ascii_digit();
+    let mut masked: Vec<String> = Vec::new();
+    let mut torn = false;
+    for line in lines {
+        let live = line.starts_with("Live regs before insn:")
+            || line.split_whitespace().nth(1).is_some_and(is_registers);
+        let slots = line.starts_with("(");
+        let precision = line.starts_with("mark_precise: ");
+        torn |= precision;
+        if live || slots || precision {
+            continue;
+        }
+        let mut line = mask::after(&without_address(line), "verification time ", digit, "N");
+        for count in [
+            "max_states_per_insn ",
+            "total_states ",
+            "peak_states ",
+            "mark_read ",
+        ] {
+            line = mask::after(&line, count, digit, "N");
+        }
+        let state = line
+            .split_once(": R")
+            .filter(|(number, _)| torn && number.chars().all(digit));
+        match (state, masked.last_mut()) {
+            (Some((_, state)), Some(insn)) => *insn = format!("{insn:<STATE_COLUMN$}; R{state}"),
+            (Some(_) | None, _) => masked.push(line),
+        }
+        torn = false;
+    }
+    masked.join("\n") + "\n"
+}
+
+/// Whether a word is a row of registers, a dot for each that does not live: `.12...6...`.
+fn is_registers(word: &str) -> bool {
+    word.len() == 10
+        && word
+            .chars()
+            .zip("0123456789".chars())
+            .all(|(shown, number)| shown == '.' || shown == number)
+}

@@ -12,12 +12,11 @@ mod objdump;
 mod run;
 mod tracelog;
 
-use common::Program;
-use skep_testkit::{Harness, Need};
+use skep_testkit::Need;
 
 fn main() {
     use Need::{Bpftool, Clang, Oracle};
-    let rows: &[(&str, &[Need], fn(&Program))] = &[
+    common::run(&[
         ("run::hello", &[], run::hello),
         ("run::engines", &[], run::engines),
         ("run::packets", &[], run::packets),
@@ -40,6 +39,12 @@ fn main() {
             &[Oracle, Bpftool],
             linux::translated_by_linux,
         ),
+        ("linux::log", &[], linux::log),
+        (
+            "linux::log_of_linux",
+            &[Oracle, Bpftool],
+            linux::log_of_linux,
+        ),
         ("jited::recorded", &[], jited::recorded),
         ("jited::forms_agree", &[], jited::forms_agree),
         ("jited::to_files", &[], jited::to_files),
@@ -56,13 +61,5 @@ fn main() {
         ),
         ("lifetimes::of_the_daemon", &[], lifetimes::of_the_daemon),
         ("lifetimes::status", &[], lifetimes::status),
-    ];
-    let mut harness = Harness::from_args();
-    let program = Program::copy();
-    for &(name, needs, test) in rows {
-        let program = program.clone();
-        harness = harness.case(name, needs, move || test(&program));
-    }
-    drop(program);
-    harness.run();
+    ]);
 }
