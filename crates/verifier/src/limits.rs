@@ -30,7 +30,7 @@ pub(crate) const PRECISION_NODES_MAX: usize = 24_000_000;
 /// Registers and stack slots in stored states at one time, about 100 bytes each; beyond, no more states are stored, which
 /// is sound and merely prunes less. The kernel's own memory is bounded by the control group of the caller.
 pub(crate) const STORED_REGS_MAX: usize = 8_000_000;
-/// Bytes of the log; what comes after is dropped. The kernel's own buffer is bounded by the caller.
-pub(crate) const LOG_BYTES_MAX: usize = 64 << 20;
+/// Bytes of the log that are kept at least; of a longer one the end counts. As much as libbpf gives the kernel at most.
+pub(crate) const LOG_BYTES_MAX: usize = 16 << 20;
 /// Arguments of a format string (`MAX_BPRINTF_VARARGS`).
 pub(crate) const FORMAT_ARGS_MAX: u64 = 12;

@@ -91,11 +91,56 @@ fn choose(options: &RunOptions, loaded: &skep::Loaded) -> Outcome<(String, Progr
 
 /// The error line for a file; a rejection brings its log.
 fn refused(file: &Path, error: &skep::Error) -> Failure {
-    let text = error.to_string();
+    let text = shortened(&error.to_string());
     let named = text.contains(&*file.to_string_lossy());
     Failure::message(if named {
         text
     } else {
         format!("{}: {text}", file.display())
     })
+}
+
+/// Lines of a log that are shown at its end.
+const LOG_LINES_SHOWN: usize = 40;
+
+/// A long log cut to its first line and its end, which says why.
+fn shortened(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let Some(left_out) = lines
+        .len()
+        .checked_sub(LOG_LINES_SHOWN + 1)
+        .filter(|count| *count > 0)
+    else {
+        return text.to_owned();
+    };
+    let note = format!(
+        "({left_out} lines of the verifier's log are left out; skep -d prog load shows all)"
+    );
+    let end = lines[lines.len() - LOG_LINES_SHOWN..].join("\n");
+    format!("{}\n{note}\n{end}", lines[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_log_shows_its_end() {
+        let text = |lines: usize| {
+            (0..lines)
+                .map(|line| line.to_string())
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        assert_eq!(
+            shortened(&text(LOG_LINES_SHOWN + 1)),
+            text(LOG_LINES_SHOWN + 1)
+        );
+        let short = shortened(&text(1000));
+        assert!(
+            short.starts_with("0\n(959 lines") && short.ends_with("\n999"),
+            "{short}"
+        );
+        assert_eq!(short.lines().count(), LOG_LINES_SHOWN + 2);
+    }
 }
