@@ -35,65 +35,59 @@ pub(crate) fn recorded(program: &Program) {
     assert_eq!(world.results("pin list"), "/sys/fs/bpf/hello  prog 1\n");
 }
 
+fn numbers(numbers: &[u32]) -> Vec<u8> {
+    numbers
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .collect()
+}
+
+/// The header of a pcap file, with its link type.
+fn pcap(link: u32) -> Vec<u8> {
+    numbers(&[0xa1b2_c3d4, 4 << 16 | 2, 0, 0, 65_535, link])
+}
+
+/// A section of a pcapng file.
+fn section() -> Vec<u8> {
+    numbers(&[0x0a0d_0d0a, 28, 0x1a2b_3c4d, 1, u32::MAX, u32::MAX, 28])
+}
+
 /// Captures that are truncated, of another link type, or no captures.
+fn bad_captures() -> [(&'static str, Vec<u8>); 12] {
+    const ETHERNET: u32 = 1;
+    const RAW_IP: u32 = 101;
+    let text = b"this is no capture at all, but long enough to be one";
+    let with = |mut file: Vec<u8>, more: &[u32]| {
+        file.extend(numbers(more));
+        file
+    };
+    [
+        ("empty", Vec::new()),
+        ("three_bytes", pcap(ETHERNET)[..3].to_vec()),
+        ("magic_only", pcap(ETHERNET)[..4].to_vec()),
+        ("half_header", pcap(ETHERNET)[..12].to_vec()),
+        ("text", text.to_vec()),
+        ("other_link", pcap(RAW_IP)),
+        ("cut_packet", with(pcap(ETHERNET), &[1, 0, 60, 60, 0, 0, 0])),
+        (
+            "huge_packet",
+            with(pcap(ETHERNET), &[1, 0, u32::MAX, u32::MAX]),
+        ),
+        ("cut_section", section()[..20].to_vec()),
+        (
+            "no_interface",
+            with(section(), &[6, 36, 5, 0, 0, 4, 4, 0, 36]),
+        ),
+        ("huge_block", with(section(), &[6, 0xffff_fffc])),
+        ("tiny_block", with(section(), &[6, 0, 0])),
+    ]
+}
+
+/// What is said of each.
 pub(crate) fn captures(program: &Program) {
     let world = World::new(program);
-    let header: Vec<u8> = [0xa1b2_c3d4_u32, 4 << 16 | 2, 0, 0, 65_535, 1]
-        .iter()
-        .flat_map(|word| word.to_le_bytes())
-        .collect();
-    let mut other_link = header.clone();
-    other_link[20] = 101;
-    let mut cut_packet = header.clone();
-    cut_packet.extend(
-        [1_u32, 0, 60, 60]
-            .iter()
-            .flat_map(|word| word.to_le_bytes()),
-    );
-    cut_packet.extend([0; 30]);
-    let mut huge_packet = header.clone();
-    huge_packet.extend(
-        [1_u32, 0, u32::MAX, u32::MAX]
-            .iter()
-            .flat_map(|word| word.to_le_bytes()),
-    );
-    let section: Vec<u8> = [0x0a0d_0d0a_u32, 28, 0x1a2b_3c4d, 1, u32::MAX, u32::MAX, 28]
-        .iter()
-        .flat_map(|word| word.to_le_bytes())
-        .collect();
-    let mut no_interface = section.clone();
-    no_interface.extend(
-        [6_u32, 36, 5, 0, 0, 4, 4, 0, 36]
-            .iter()
-            .flat_map(|word| word.to_le_bytes()),
-    );
-    let mut huge_block = section.clone();
-    huge_block.extend(
-        [6_u32, 0xffff_fffc]
-            .iter()
-            .flat_map(|word| word.to_le_bytes()),
-    );
-    let mut tiny_block = section.clone();
-    tiny_block.extend([6_u32, 0, 0].iter().flat_map(|word| word.to_le_bytes()));
-    let files: [(&str, &[u8]); 12] = [
-        ("empty", &[]),
-        ("three_bytes", &header[..3]),
-        ("magic_only", &header[..4]),
-        ("half_header", &header[..12]),
-        (
-            "text",
-            b"this is no capture at all, but long enough to be one",
-        ),
-        ("other_link", &other_link),
-        ("cut_packet", &cut_packet),
-        ("huge_packet", &huge_packet),
-        ("cut_section", &section[..20]),
-        ("no_interface", &no_interface),
-        ("huge_block", &huge_block),
-        ("tiny_block", &tiny_block),
-    ];
     let mut text = String::new();
-    for (name, bytes) in files {
+    for (name, bytes) in bad_captures() {
         world.write(name, bytes);
         let said = world.run(&format!("run examples/hello.bpf.o --pcap {name}"));
         let last = said.err.lines().last().unwrap_or("accepted");
@@ -104,11 +98,8 @@ pub(crate) fn captures(program: &Program) {
         writeln!(text, "{name}: {} {last}", said.code.unwrap()).unwrap();
     }
     // An empty capture is one, too.
-    world.write("no_packets", &header);
-    assert!(
-        world
-            .results("run examples/hello.bpf.o --pcap no_packets")
-            .ends_with("verdicts: no packets\n")
-    );
+    world.write("no_packets", pcap(1));
+    let report = world.results("run examples/hello.bpf.o --pcap no_packets");
+    assert!(report.ends_with("verdicts: no packets\n"));
     golden("tests/bad_input/captures.txt", &text);
 }

@@ -10,7 +10,9 @@ mod lifetimes;
 mod linux;
 mod objdump;
 mod run;
+mod tool;
 mod tracelog;
+mod verified;
 
 use skep_testkit::Need;
 
@@ -33,17 +35,17 @@ fn main() {
         ("linux::bpftool", &[Oracle, Bpftool], linux::bpftool),
         ("linux::skep_on_linux", &[Oracle], linux::skep_on_linux),
         ("linux::listings", &[], linux::listings),
-        ("linux::translated", &[], linux::translated),
+        ("verified::translated", &[], verified::translated),
         (
-            "linux::translated_by_linux",
+            "verified::translated_by_linux",
             &[Oracle, Bpftool],
-            linux::translated_by_linux,
+            verified::translated_by_linux,
         ),
-        ("linux::log", &[], linux::log),
+        ("verified::log", &[], verified::log),
         (
-            "linux::log_of_linux",
+            "verified::log_of_linux",
             &[Oracle, Bpftool],
-            linux::log_of_linux,
+            verified::log_of_linux,
         ),
         ("jited::recorded", &[], jited::recorded),
         ("jited::forms_agree", &[], jited::forms_agree),
