@@ -8,9 +8,16 @@ use std::sync::atomic::AtomicU32;
 /// Alignment of every block: a cache line, so that neighbouring CPUs' values do not share one.
 const ALIGN: usize = 64;
 
+/// Alignment that is asked of the allocator. Above this one it would zero every byte itself, and a map of a hundred million
+/// entries would take its memory before anybody used it; so the block aligns its own start within a little more.
+const ALLOCATOR_ALIGN: usize = 16;
+
 /// Zeroed memory that programs and commands share. Its address holds for its lifetime.
 #[derive(Debug)]
 pub struct Block {
+    /// What the allocator gave.
+    base: NonNull<u8>,
+    /// The first aligned byte of it.
     start: NonNull<u8>,
     len: usize,
 }
@@ -26,8 +33,11 @@ impl Block {
     pub fn new(len: usize) -> Option<Self> {
         let layout = Self::layout(len)?;
         // SAFETY: `layout` has a size of at least ALIGN (see `layout`).
-        let start = unsafe { alloc_zeroed(layout) };
-        NonNull::new(start).map(|start| Self { start, len })
+        let base = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        let before = base.as_ptr().align_offset(ALIGN);
+        // SAFETY: a multiple of ALLOCATOR_ALIGN is less than ALIGN below the next multiple of ALIGN, and `layout` has that much more.
+        let start = unsafe { base.add(before) };
+        Some(Self { base, start, len })
     }
 
     /// Like [`Self::new`], ending the process the way `Box::new` does when memory is out. For small blocks.
@@ -37,7 +47,8 @@ impl Block {
     }
 
     fn layout(len: usize) -> Option<Layout> {
-        Layout::from_size_align(len.max(1).checked_next_multiple_of(ALIGN)?, ALIGN).ok()
+        let bytes = len.checked_next_multiple_of(ALIGN)?.checked_add(ALIGN)?;
+        Layout::from_size_align(bytes, ALLOCATOR_ALIGN).ok()
     }
 
     /// Address of the first byte.
@@ -118,8 +129,8 @@ impl Block {
 impl Drop for Block {
     fn drop(&mut self) {
         let layout = Self::layout(self.len).expect("the same call succeeded in `new`");
-        // SAFETY: `start` came from `alloc_zeroed` with this very layout.
-        unsafe { dealloc(self.start.as_ptr(), layout) }
+        // SAFETY: `base` came from `alloc_zeroed` with this very layout.
+        unsafe { dealloc(self.base.as_ptr(), layout) }
     }
 }
 
@@ -148,6 +159,18 @@ mod tests {
     #[should_panic(expected = "in a block of 8")]
     fn refuses_a_range_that_leaves_it() {
         Block::new_small(8).write(usize::MAX, &[0; 2]);
+    }
+
+    #[test]
+    fn a_huge_block_costs_nothing_until_it_is_used() {
+        // Touching all of it would end the process on most machines.
+        let blocks: Vec<_> = (0..16).map_while(|_| Block::new(4 << 30)).collect();
+        if let Some(block) = blocks.last() {
+            block.write((4 << 30) - 3, &[7; 3]);
+            let mut byte = [0];
+            block.read((4 << 30) - 1, &mut byte);
+            assert_eq!(byte, [7]);
+        }
     }
 
     #[test]

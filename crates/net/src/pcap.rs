@@ -1,13 +1,13 @@
 //! Frames from a capture file (pcap or pcapng), and a file for each verdict.
 
 use crate::{Frame, Port, PortError, Verdict, VerdictFiles};
-use pcap_file::DataLink;
 use pcap_file::pcap::PcapReader;
 use pcap_file::pcapng::blocks::interface_description::InterfaceDescriptionOption;
 use pcap_file::pcapng::{Block, PcapNgReader};
+use pcap_file::{DataLink, PcapError};
 use std::fmt;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,18 +42,25 @@ impl PcapPort {
     /// # Errors
     /// If the file cannot be read, is no capture, or is not of Ethernet.
     pub fn open(path: &Path, files: Option<VerdictFiles>) -> Result<Self, PortError> {
-        let unreadable = |source| PortError::Read {
+        let unreadable = |source: io::Error| PortError::Read {
             path: path.to_owned(),
             source,
         };
         let mut file = File::open(path).map_err(unreadable)?;
         let mut magic = [0; 4];
-        file.read_exact(&mut magic).map_err(unreadable)?;
+        match file.read_exact(&mut magic) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(PortError::NoCapture {
+                    path: path.to_owned(),
+                    why: "the file is too short".to_owned(),
+                });
+            }
+            read => read.map_err(unreadable)?,
+        }
         file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-        let malformed = |error: pcap_file::PcapError| PortError::Malformed {
+        let malformed = |error: PcapError| PortError::NoCapture {
             path: path.to_owned(),
-            number: 0,
-            why: error.to_string(),
+            why: text(&error),
         };
         let file = BufReader::new(file);
         let reader = if magic == PCAPNG_MAGIC {
@@ -71,7 +78,7 @@ impl PcapPort {
         })
     }
 
-    fn next(&mut self) -> Option<Result<Frame, pcap_file::PcapError>> {
+    fn next(&mut self) -> Option<Result<Frame, PcapError>> {
         match &mut self.reader {
             Reader::Pcap(reader) => Some(reader.next_packet()?.map(|packet| Frame {
                 bytes: packet.data.into_owned(),
@@ -88,11 +95,16 @@ impl PcapPort {
                     Ok(_) => continue,
                     Err(error) => return Some(Err(error)),
                 };
-                let time = stamp.map_or(Duration::ZERO, |(interface, units)| {
-                    let at = usize::try_from(interface).ok();
-                    let interface = at.and_then(|at| reader.interfaces().get(at));
-                    time(units, interface.map_or(&[], |interface| &interface.options))
-                });
+                let time = match stamp {
+                    None => Duration::ZERO,
+                    Some((interface, units)) => {
+                        let at = usize::try_from(interface).ok();
+                        match at.and_then(|at| reader.interfaces().get(at)) {
+                            Some(interface) => time(units, &interface.options),
+                            None => return Some(Err(PcapError::InvalidInterfaceId(interface))),
+                        }
+                    }
+                };
                 return Some(Ok(Frame {
                     bytes,
                     time,
@@ -100,6 +112,21 @@ impl PcapPort {
                 }));
             },
         }
+    }
+}
+
+/// What the reader met. An end within something is the commonest, and its own words for that tell nothing.
+fn text(error: &PcapError) -> String {
+    match error {
+        PcapError::IncompleteBuffer => "the file ends within it".to_owned(),
+        PcapError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            "the file ends within it".to_owned()
+        }
+        PcapError::InvalidInterfaceId(interface) => {
+            format!("it comes from interface {interface}, which the file does not describe")
+        }
+        PcapError::InvalidField(what) => (*what).to_owned(),
+        other => other.to_string(),
     }
 }
 
@@ -150,7 +177,7 @@ impl Port for PcapPort {
         let frame = frame.map_err(|error| PortError::Malformed {
             path: self.path.clone(),
             number: self.number,
-            why: error.to_string(),
+            why: text(&error),
         })?;
         if let Reader::PcapNg(reader) = &self.reader
             && let Some(other) = reader

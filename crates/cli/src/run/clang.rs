@@ -1,5 +1,6 @@
 //! Compiling C source with the host's clang.
 
+use crate::batch::system_text;
 use crate::failure::{Failure, Outcome};
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -41,6 +42,14 @@ pub(crate) fn object_of(file: &Path) -> Outcome<Option<Temporary>> {
     if file.extension() != Some(OsStr::new("c")) {
         return Ok(None);
     }
+    // Said here, because every clang would say it in its own words.
+    fs::File::open(file).map_err(|error| {
+        Failure::message(format!(
+            "{}: cannot be read: {}",
+            file.display(),
+            system_text(&error)
+        ))
+    })?;
     let stem = file.file_stem().unwrap_or(OsStr::new("program"));
     let folder = private_folder()?;
     let mut name = stem.to_owned();

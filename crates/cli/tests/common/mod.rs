@@ -7,7 +7,7 @@
 
 #![allow(dead_code, reason = "two test targets share it, and neither uses all")]
 
-use skep_testkit::{TempDir, root};
+use skep_testkit::{Harness, Need, TempDir, root};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
@@ -51,6 +51,23 @@ impl Program {
     pub(crate) fn skep(&self) -> PathBuf {
         self.0.join("skep")
     }
+}
+
+/// A test: its name, what it needs, and what it does.
+pub(crate) type Row = (&'static str, &'static [Need], fn(&Program));
+
+/// Runs the tests of a target.
+pub(crate) fn run(rows: &[Row]) -> ! {
+    // First, because it ends the process where the command line asks for help.
+    let mut harness = Harness::from_args();
+    let program = Program::copy();
+    for &(name, needs, test) in rows {
+        let program = program.clone();
+        harness = harness.case(name, needs, move || test(&program));
+    }
+    // The last test that ends removes the copy.
+    drop(program);
+    harness.run()
 }
 
 /// What a command said.

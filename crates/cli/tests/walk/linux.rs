@@ -4,114 +4,15 @@
 //! of its own, and `skep --kernel`, with Linux itself, must say the same. What may differ is masked and nothing else: ids,
 //! numbers of calls, times, who loaded, and the machine code (but not the source lines between it).
 
-use crate::common::{ORDINARY, Program, Said, World, is_root, json_value};
+use crate::common::{ORDINARY, Program, World, is_root, json_value};
+use crate::tool::{By, Kernel, Own, Tool};
+use crate::verified::without_address;
 use skep_testkit::oracle::{BpfFs, bpftool_path};
 use skep_testkit::{blessing, golden, mask};
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 const TRANSCRIPT: &str = "tests/walk/linux.txt";
-const EXAMPLES: [&str; 5] = [
-    "drop_icmp",
-    "swap_tx",
-    "counter_maps",
-    "redirect",
-    "verdicts",
-];
-
-/// A tool, what it works on, and how it is told which object is meant.
-trait Tool {
-    /// Runs a command line in which nothing is left to replace.
-    fn say(&self, words: &str) -> Said;
-    /// The folder of pins.
-    fn pins(&self) -> String;
-    /// The words that stand for a placeholder.
-    fn selector(&self, placeholder: &str) -> String;
-}
-
-/// skep on its own machine; programs and maps by id or by name.
-struct Own<'a> {
-    world: &'a World,
-    by: By,
-}
-
-#[derive(Clone, Copy)]
-enum By {
-    Pin,
-    Name,
-    Id,
-}
-
-impl Tool for Own<'_> {
-    fn say(&self, words: &str) -> Said {
-        self.world.run(words)
-    }
-
-    fn pins(&self) -> String {
-        "/sys/fs/bpf".to_owned()
-    }
-
-    fn selector(&self, placeholder: &str) -> String {
-        match (placeholder, self.by) {
-            ("{HELLO}", By::Pin) => "pinned /sys/fs/bpf/hello".to_owned(),
-            ("{HELLO}", By::Name) => "name hello".to_owned(),
-            ("{BSS}", By::Name) => "name hello.bss".to_owned(),
-            ("{RODATA}", By::Name) => "name hello.rodata".to_owned(),
-            (other, By::Pin | By::Name | By::Id) => id_of(
-                other,
-                &self.world.results("prog show pinned /sys/fs/bpf/hello -j"),
-            ),
-        }
-    }
-}
-
-/// A tool on Linux, with a bpffs of its own. Linux may hold other programs named hello, so ids name everything.
-struct Kernel<'a> {
-    world: &'a World,
-    pins: BpfFs,
-    program: &'a Path,
-    before: &'a [&'a str],
-}
-
-impl Tool for Kernel<'_> {
-    fn say(&self, words: &str) -> Said {
-        let mut command = Command::new(self.program);
-        command
-            .args(self.before)
-            .args(words.split_whitespace())
-            .current_dir(self.world.dir())
-            .stdin(Stdio::null());
-        Said::of(&command.output().unwrap())
-    }
-
-    fn pins(&self) -> String {
-        self.pins.display().to_string()
-    }
-
-    fn selector(&self, placeholder: &str) -> String {
-        let shown = self.say(&format!("prog show pinned {}/hello -j", self.pins()));
-        id_of(placeholder, &shown.out)
-    }
-}
-
-/// `id N` of what a placeholder stands for, from the JSON of hello.
-fn id_of(placeholder: &str, shown: &str) -> String {
-    let maps = shown
-        .split_once("\"map_ids\":[")
-        .and_then(|(_, rest)| rest.split_once(']'))
-        .unwrap()
-        .0;
-    let (bss, rodata) = maps.split_once(',').unwrap();
-    let id = match placeholder {
-        "{HELLO}" => json_value(shown, "id").unwrap(),
-        "{BTF}" => json_value(shown, "btf_id").unwrap(),
-        "{BSS}" => bss.to_owned(),
-        "{RODATA}" => rodata.to_owned(),
-        other => panic!("no placeholder: {other}"),
-    };
-    format!("id {id}")
-}
 
 /// Repeats the transcript's commands.
 fn transcribe(tool: &impl Tool) -> String {
@@ -204,17 +105,6 @@ fn comparable(line: &str) -> Option<String> {
     }
     let theirs = line.starts_with("libbpf: ") || line == "-- END PROG LOAD LOG --";
     (!theirs).then(|| without_address(line))
-}
-
-/// A line of the log without the address that Linux shows to root: `0: (18) r1 = 0xffff88833d384d38       ; R1=map_value(...`.
-fn without_address(line: &str) -> String {
-    match line
-        .split_once("= 0x")
-        .and_then(|(before, rest)| Some((before, rest.split_once("; R")?.1)))
-    {
-        Some((before, state)) if before.contains("(18) r") => format!("{before}= 0xN ; R{state}"),
-        Some(_) | None => line.to_owned(),
-    }
 }
 
 /// The immediates of map loads and calls, which are ids and distances, in the bytes of instructions.
@@ -377,80 +267,4 @@ pub(crate) fn listings(program: &Program) {
         "{one}{maps}"
     );
     assert_eq!(world.results("btf list").lines().count(), 1);
-}
-
-/// How Linux's translation of the examples differs from skep's: its line, ours, and why.
-const DIFFERENCES: [(&str, &str, &str); 2] = [
-    (
-        "call bpf_xdp_redirect#N",
-        "call bpf_redirect#N",
-        "Linux shows the name of the body that serves XDP programs",
-    ),
-    (
-        "18: (61) r1 = *(u32 *)(r1 +224)",
-        "18: (61) r1 = *(u32 *)(r1 +0)",
-        "where an interface keeps its index",
-    ),
-];
-
-/// What skep translates beside what Linux translates, for programs that read packets and use maps. `NAME.txt` is
-/// Linux's text. Linux inlines lookups of arrays and calls bodies of hash maps directly, which moves every later instruction:
-/// for such a program, ours is in `NAME.own.txt`.
-pub(crate) fn translated(program: &Program) {
-    if blessing() {
-        // Another test may be writing the files.
-        return;
-    }
-    for name in EXAMPLES {
-        let world = World::new(program);
-        world.silent(&format!("prog load examples/{name}.bpf.o /sys/fs/bpf/it"));
-        let own = translation(&world.results("prog dump xlated pinned /sys/fs/bpf/it"));
-        let tag = json_value(&world.results("prog show pinned /sys/fs/bpf/it -j"), "tag").unwrap();
-        let linux = std::fs::read_to_string(format!("tests/walk/xlated/{name}.txt")).unwrap();
-        let (linux, linux_tag) = linux.split_once("\ntag ").unwrap();
-        assert_eq!(tag, linux_tag.trim_end(), "{name}");
-        let inlined = format!("tests/walk/xlated/{name}.own.txt");
-        if Path::new(&inlined).exists() {
-            assert!(
-                linux.contains("__htab_map_lookup_elem") && !own.contains("__htab_map_lookup_elem"),
-                "{name}"
-            );
-            golden(&inlined, &own);
-            continue;
-        }
-        let expected = DIFFERENCES
-            .iter()
-            .fold(linux.to_owned(), |text, (theirs, ours, _)| {
-                text.replace(theirs, ours)
-            });
-        assert_eq!(own, expected, "{name}");
-    }
-}
-
-/// What Linux makes of the same programs.
-pub(crate) fn translated_by_linux(program: &Program) {
-    for name in EXAMPLES {
-        let world = World::new(program);
-        let kernel = Kernel {
-            world: &world,
-            pins: BpfFs::mount(),
-            program: &bpftool_path(),
-            before: &[],
-        };
-        let pins = kernel.pins();
-        let loaded = kernel.say(&format!("prog load examples/{name}.bpf.o {pins}/it"));
-        assert_eq!(loaded.code, Some(0), "{loaded:?}");
-        let text = translation(
-            &kernel
-                .say(&format!("prog dump xlated pinned {pins}/it"))
-                .out,
-        );
-        let shown = kernel.say(&format!("prog show pinned {pins}/it -j")).out;
-        let text = format!("{text}\ntag {}\n", json_value(&shown, "tag").unwrap());
-        golden(format!("tests/walk/xlated/{name}.txt"), &text);
-    }
-}
-
-fn translation(dump: &str) -> String {
-    mask::ids(&mask::call_numbers(dump))
 }

@@ -10,14 +10,15 @@ mod lifetimes;
 mod linux;
 mod objdump;
 mod run;
+mod tool;
 mod tracelog;
+mod verified;
 
-use common::Program;
-use skep_testkit::{Harness, Need};
+use skep_testkit::Need;
 
 fn main() {
     use Need::{Bpftool, Clang, Oracle};
-    let rows: &[(&str, &[Need], fn(&Program))] = &[
+    common::run(&[
         ("run::hello", &[], run::hello),
         ("run::engines", &[], run::engines),
         ("run::packets", &[], run::packets),
@@ -34,11 +35,17 @@ fn main() {
         ("linux::bpftool", &[Oracle, Bpftool], linux::bpftool),
         ("linux::skep_on_linux", &[Oracle], linux::skep_on_linux),
         ("linux::listings", &[], linux::listings),
-        ("linux::translated", &[], linux::translated),
+        ("verified::translated", &[], verified::translated),
         (
-            "linux::translated_by_linux",
+            "verified::translated_by_linux",
             &[Oracle, Bpftool],
-            linux::translated_by_linux,
+            verified::translated_by_linux,
+        ),
+        ("verified::log", &[], verified::log),
+        (
+            "verified::log_of_linux",
+            &[Oracle, Bpftool],
+            verified::log_of_linux,
         ),
         ("jited::recorded", &[], jited::recorded),
         ("jited::forms_agree", &[], jited::forms_agree),
@@ -56,13 +63,5 @@ fn main() {
         ),
         ("lifetimes::of_the_daemon", &[], lifetimes::of_the_daemon),
         ("lifetimes::status", &[], lifetimes::status),
-    ];
-    let program = Program::copy();
-    let mut harness = Harness::from_args();
-    for &(name, needs, test) in rows {
-        let program = program.clone();
-        harness = harness.case(name, needs, move || test(&program));
-    }
-    drop(program);
-    harness.run();
+    ]);
 }

@@ -187,7 +187,11 @@ pub(crate) fn captures(program: &Program) {
                 .unwrap();
             written.insert(verdict.to_owned(), read(&std::fs::read(&path).unwrap()));
         }
-        assert!(written.keys().eq(expected.keys()), "{name}: {:?}", written.keys());
+        assert!(
+            written.keys().eq(expected.keys()),
+            "{name}: {:?}",
+            written.keys()
+        );
         assert_eq!(written.values().flatten().count(), packets.len(), "{name}");
         for (written, expected) in written.values().flatten().zip(expected.values().flatten()) {
             assert_eq!(written, expected, "{name}");

@@ -113,7 +113,7 @@ impl Explorer<'_, '_> {
             self.missed(bucket, index, store, MISSES_PER_HIT);
         }
         self.visited.note_length(length);
-        if store {
+        if store && self.visited.has_room() {
             self.store();
         }
         Ok(Verdict::Open)

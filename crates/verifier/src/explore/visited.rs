@@ -6,6 +6,7 @@
 //! completely: what is live and what is precise will not change any more. States that cover nothing for long are
 //! dropped from their list (as in Linux), and freed once nothing refers to them.
 
+use crate::limits::STORED_REGS_MAX;
 use crate::state::State;
 use skep_isa::InsnIdx;
 
@@ -43,6 +44,8 @@ pub(crate) struct Visited {
     stored: Vec<Stored>,
     buckets: Vec<Vec<StoredIdx>>,
     kept: u32,
+    /// Registers and slots of all states that are not dropped.
+    weight: usize,
     peak: u32,
     longest: u32,
 }
@@ -53,6 +56,7 @@ impl Visited {
             stored: Vec::new(),
             buckets: vec![Vec::new(); insns],
             kept: 0,
+            weight: 0,
             peak: 0,
             longest: 0,
         }
@@ -98,6 +102,11 @@ impl Visited {
         self.longest = self.longest.max(u32::try_from(length).unwrap_or(u32::MAX));
     }
 
+    /// Whether there is room for more states.
+    pub(crate) fn has_room(&self) -> bool {
+        self.weight < STORED_REGS_MAX
+    }
+
     /// Stores a state from which the current path goes on.
     pub(crate) fn store(
         &mut self,
@@ -107,6 +116,7 @@ impl Visited {
     ) -> StoredIdx {
         let index = StoredIdx(self.total());
         let bucket = self.bucket(at, &state);
+        self.weight += state.weight();
         self.stored.push(Stored {
             state: Some(state),
             at,
@@ -125,7 +135,9 @@ impl Visited {
     pub(crate) fn unlist(&mut self, bucket: Bucket, index: StoredIdx) {
         self.buckets[bucket.index()].retain(|other| *other != index);
         let stored = &mut self.stored[index.index()];
-        stored.state = None;
+        if let Some(state) = stored.state.take() {
+            self.weight -= state.weight();
+        }
         // Linux keeps it until its last path ends, and counts it so long.
         if stored.open == 0 {
             self.kept -= 1;

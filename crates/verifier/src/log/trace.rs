@@ -6,6 +6,7 @@
 use super::state::{MapName, Names, Scratched, frame};
 use super::{LogLevel, Shown};
 use crate::path::Path;
+use crate::program::btf_info::{is_same_line, source_line};
 use crate::program::cfg::called;
 use crate::state::{Frame, MapIdx, Precision, State};
 use skep_isa::text::kernel;
@@ -187,11 +188,13 @@ impl Path<'_> {
         let Some(index) = after.checked_sub(1) else {
             return;
         };
-        if self.trace.line == Some(index) {
+        let record = &records[index];
+        // Records of one line that differ in their columns show the same text: the kernel shows it once.
+        let shown = self.trace.line.replace(index);
+        if shown.is_some_and(|shown| is_same_line(&records[shown], record)) {
             return;
         }
-        self.trace.line = Some(index);
-        if let Some(line) = crate::program::btf_info::source_line(self.env, &records[index]) {
+        if let Some(line) = source_line(self.env, record) {
             self.log.write(format_args!("; {line}\n"));
         }
     }

@@ -97,6 +97,14 @@ impl State {
         }
     }
 
+    /// Registers and stack slots in all frames: what storing it costs.
+    pub(crate) fn weight(&self) -> usize {
+        self.frames
+            .iter()
+            .map(|frame| R::COUNT + frame.stack.len())
+            .sum()
+    }
+
     /// The calls that led here, outermost first: slot of each call instruction.
     pub(crate) fn call_sites(&self) -> impl Iterator<Item = InsnIdx> + '_ {
         self.frames[1..].iter().map(|frame| frame.call_site)
