@@ -32,6 +32,9 @@ const FUNC_INFO_BYTES: usize = 8;
 const LINE_INFO_BYTES: usize = 16;
 /// Longest record (kernel `MAX_FUNCINFO_REC_SIZE`, `MAX_LINEINFO_REC_SIZE`).
 const RECORD_BYTES_MAX: u32 = 252;
+/// The last line of Linux's log of a program that was refused before any path was walked.
+const NOTHING_PROCESSED: &str = "processed 0 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 \
+                                 mark_read 0";
 /// Licences that Linux counts as compatible with the GPL (`include/linux/license.h`).
 const GPL_COMPATIBLE: [&str; 6] = [
     "GPL",
@@ -64,6 +67,7 @@ fn try_load(connection: &Connection, load: &ProgLoad, log: &mut Log) -> Result<H
     let begun = now_ns(Clock::Monotonic);
     let program = decode(&raw).map_err(|error| {
         log.line(&error.to_string());
+        log.line(NOTHING_PROCESSED);
         Errno::EINVAL
     })?;
     let maps = referenced_maps(connection, &program, &load.fd_array)?;
