@@ -2,8 +2,8 @@
 //!
 //! Lookups walk a chain without a lock. Changes to a chain take the lock of its shard. Replacing a value puts a new element in the
 //! place of the old one by a single store, so that a reader always finds one of them and an address looked up earlier keeps
-//! the old value. (Inserting at the head and then removing the old one would let a reader between the two places miss both.) An element that left its chain keeps its link until the epoch ends, so that a walk that stands
-//! on it goes on.
+//! the old value. (Inserting at the head and then removing the old one would let a reader between the two places miss both.)
+//! An element that left its chain keeps its link until the epoch ends, so that a walk that stands on it goes on.
 
 use crate::layout::{Demand, len, stride};
 use crate::slab::{Node, Slab};
@@ -204,6 +204,26 @@ impl Hash {
         Ok(())
     }
 
+    /// Removes an element, of which `last` gets what it wants while nobody else can.
+    fn remove<R>(&self, key: &[u8], last: impl FnOnce(Node) -> R) -> Result<R, Errno> {
+        if key.len() != self.key_size {
+            return Err(Errno::EINVAL);
+        }
+        let bucket = self.bucket(key);
+        let _lock = self.lock(bucket);
+        let node = self.find(bucket, key).ok_or(Errno::ENOENT)?;
+        let kept = last(node);
+        self.unlink(bucket, node);
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        Ok(kept)
+    }
+
+    fn value_of(&self, node: Node) -> Vec<u8> {
+        let mut value = vec![0; self.value_size];
+        self.slab.value(node, 0, &mut value);
+        value
+    }
+
     fn key_of(&self, node: Node) -> Vec<u8> {
         let mut key = vec![0; self.key_size];
         self.slab.key(node, &mut key);
@@ -222,23 +242,17 @@ impl Map for Hash {
     }
 
     fn delete(&self, key: &[u8]) -> Result<(), Errno> {
-        if key.len() != self.key_size {
-            return Err(Errno::EINVAL);
-        }
-        let bucket = self.bucket(key);
-        let _lock = self.lock(bucket);
-        let node = self.find(bucket, key).ok_or(Errno::ENOENT)?;
-        self.unlink(bucket, node);
-        self.count.fetch_sub(1, Ordering::Relaxed);
-        Ok(())
+        self.remove(key, |_| ())
+    }
+
+    fn take(&self, key: &[u8]) -> Result<Vec<u8>, Errno> {
+        self.remove(key, |node| self.value_of(node))
     }
 
     fn read(&self, key: &[u8]) -> Result<Vec<u8>, Errno> {
         let _pin = crate::pin();
         let node = self.find(self.bucket(key), key).ok_or(Errno::ENOENT)?;
-        let mut value = vec![0; self.value_size];
-        self.slab.value(node, 0, &mut value);
-        Ok(value)
+        Ok(self.value_of(node))
     }
 
     fn write(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), Errno> {

@@ -3,8 +3,8 @@
 use crate::{BtfObject, Connection, MapBody, Object, name};
 use skep_maps::MapDef;
 use skep_uapi::{
-    BPF_F_LOCK, BPF_F_RDONLY, BPF_F_RDONLY_PROG, BPF_F_WRONLY, BPF_F_WRONLY_PROG, BtfId, Errno,
-    Handle, MapCreate, MapId, MapInfo, MapType, TypeId, Value,
+    BPF_F_RDONLY, BPF_F_RDONLY_PROG, BPF_F_WRONLY, BPF_F_WRONLY_PROG, BtfId, Errno, Handle,
+    MapCreate, MapId, MapInfo, MapType, TypeId, Value,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -102,8 +102,8 @@ pub(crate) fn lookup(
     flags: u64,
 ) -> Result<Value, Errno> {
     let map = open(connection, handle, Want::Read)?;
-    // No value has a spin lock yet, so BPF_F_LOCK is as wrong as any other flag.
-    if flags & BPF_F_LOCK != 0 || flags != 0 {
+    // No value has a spin lock yet, so that `BPF_F_LOCK` is as wrong as any other flag.
+    if flags != 0 {
         return Err(Errno::EINVAL);
     }
     check_key(&map, key)?;
@@ -111,12 +111,12 @@ pub(crate) fn lookup(
 }
 
 /// Runs a write between the marks that freezing looks at.
-fn write(map: &MapBody, change: impl FnOnce() -> Result<(), Errno>) -> Result<Value, Errno> {
+fn write<R>(map: &MapBody, change: impl FnOnce() -> Result<R, Errno>) -> Result<R, Errno> {
     map.writers.fetch_add(1, Ordering::SeqCst);
     let frozen = map.frozen.load(Ordering::SeqCst);
     let result = if frozen { Err(Errno::EPERM) } else { change() };
     map.writers.fetch_sub(1, Ordering::SeqCst);
-    result.map(|()| Value::Unit)
+    result
 }
 
 pub(crate) fn update(
@@ -128,13 +128,13 @@ pub(crate) fn update(
 ) -> Result<Value, Errno> {
     let map = open(connection, handle, Want::Write)?;
     check_key(&map, key)?;
-    write(&map, || map.map.object().write(key, value, flags))
+    write(&map, || map.map.object().write(key, value, flags)).map(|()| Value::Unit)
 }
 
 pub(crate) fn delete(connection: &Connection, handle: Handle, key: &[u8]) -> Result<Value, Errno> {
     let map = open(connection, handle, Want::Write)?;
     check_key(&map, key)?;
-    write(&map, || map.map.object().delete(key))
+    write(&map, || map.map.object().delete(key)).map(|()| Value::Unit)
 }
 
 pub(crate) fn lookup_and_delete(
@@ -147,12 +147,7 @@ pub(crate) fn lookup_and_delete(
         return Err(Errno::EPERM);
     }
     check_key(&map, key)?;
-    if map.create.map_type != MapType::HASH {
-        return Err(Errno::ENOTSUPP);
-    }
-    let value = map.map.object().read(key)?;
-    write(&map, || map.map.object().delete(key))?;
-    Ok(Value::Bytes(value))
+    write(&map, || map.map.object().take(key)).map(Value::Bytes)
 }
 
 pub(crate) fn next_key(
