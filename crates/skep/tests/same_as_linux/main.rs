@@ -8,6 +8,7 @@
 )]
 
 mod battery;
+mod edges;
 mod maps;
 mod objects;
 mod progs;
@@ -44,6 +45,13 @@ const CASES: &[(&str, Case)] = &[
     ("btf_load", objects::btf_load),
     ("prog_load_errors", progs::load_errors),
     ("decode_logs", progs::decode_logs),
+    ("many_keys", edges::many_keys),
+    ("takes", edges::takes),
+    ("sizes", edges::sizes),
+    ("map_types", edges::map_types),
+    ("records", edges::records),
+    ("load_options", edges::load_options),
+    ("ids", edges::ids),
     ("hello_info", progs::hello_info),
     ("test_run", runs::test_run),
     ("test_run_context", runs::context),
