@@ -28,6 +28,8 @@ const FLAGS: u32 = BPF_F_NO_PREALLOC
     | BPF_F_WRONLY_PROG;
 /// Key and value together stay below this (kernel: one allocation of 4 MiB, less the element's header).
 const ELEMENT_BYTES_LIMIT: u64 = (4 << 20) - ELEMENT_HEADER_BYTES;
+/// There are fewer buckets (kernel: their table's bytes fit an unsigned int).
+const BUCKETS_LIMIT: u32 = 1 << 28;
 /// Locks; a chain's lock is its bucket modulo this.
 const SHARDS: usize = 64;
 /// Bytes that Linux 6.18 charges, as fitted to fdinfo: the structure, a bucket, an element's header.
@@ -71,9 +73,9 @@ impl Hash {
         if u64::from(def.value_size) + u64::from(def.key_size) >= ELEMENT_BYTES_LIMIT {
             return Err(Errno::E2BIG);
         }
-        let buckets = def
-            .max_entries
-            .checked_next_power_of_two()
+        let buckets = def.max_entries.checked_next_power_of_two();
+        let buckets = buckets
+            .filter(|buckets| *buckets < BUCKETS_LIMIT)
             .ok_or(Errno::E2BIG)?;
         let seed = if def.map_flags & BPF_F_ZERO_SEED != 0 {
             0

@@ -1,6 +1,7 @@
 //! `BPF_MAP_*`.
 
 use crate::{BtfObject, Connection, MapBody, Object, name};
+use skep_btf::{Btf, Int, Kind};
 use skep_maps::MapDef;
 use skep_uapi::{
     BPF_F_RDONLY, BPF_F_RDONLY_PROG, BPF_F_WRONLY, BPF_F_WRONLY_PROG, BtfId, Errno, Handle,
@@ -25,10 +26,9 @@ pub(crate) fn create(connection: &Connection, create: MapCreate) -> Result<Value
     if create.inner_map.is_some() || create.map_extra != 0 {
         return Err(Errno::EINVAL);
     }
-    let btf = create
-        .btf
-        .map(|handle| connection.btf(handle))
-        .transpose()?;
+    let btf = create.btf.map(|handle| connection.btf(handle));
+    let typed = [create.btf_key_type_id, create.btf_value_type_id] != [TypeId(0); 2];
+    let btf = btf.transpose()?.filter(|_| typed);
     check_btf(&create, btf.as_deref())?;
     let machine = connection.machine();
     let made = machine.maps.insert(|id| {
@@ -46,29 +46,34 @@ pub(crate) fn create(connection: &Connection, create: MapCreate) -> Result<Value
     connection.open(Object::Map(map)).map(Value::Handle)
 }
 
-/// Types of key and value must exist and have the map's sizes; a key type needs a value type.
+/// Types of key and value must exist and have the map's sizes. Of arrays, the key must be a 32-bit integer; only an array of one
+/// entry that is global data, whose key means nothing, may leave the key without a type.
 fn check_btf(create: &MapCreate, btf: Option<&BtfObject>) -> Result<(), Errno> {
     let (key, value) = (create.btf_key_type_id, create.btf_value_type_id);
-    let Some(btf) = btf else {
-        return if key == TypeId(0) && value == TypeId(0) {
-            Ok(())
-        } else {
-            Err(Errno::EINVAL)
-        };
+    let Some(BtfObject { btf, .. }) = btf else {
+        let untyped = key == TypeId(0) && value == TypeId(0);
+        return if untyped { Ok(()) } else { Err(Errno::EINVAL) };
     };
-    if value == TypeId(0) || btf.btf.size_of(value) != Some(create.value_size) {
-        return Err(Errno::EINVAL);
-    }
-    let is_array = matches!(create.map_type, MapType::ARRAY | MapType::PERCPU_ARRAY);
-    if key == TypeId(0) {
-        // Only global data, whose key means nothing, may leave the key without a type.
-        return if is_array { Ok(()) } else { Err(Errno::EINVAL) };
-    }
-    if btf.btf.size_of(key) == Some(create.key_size) {
+    let key_good = if key == TypeId(0) {
+        create.map_type == MapType::ARRAY
+            && create.max_entries == 1
+            && matches!(btf.get(value).map(|ty| &ty.kind), Some(Kind::Datasec(_)))
+    } else {
+        let is_array = matches!(create.map_type, MapType::ARRAY | MapType::PERCPU_ARRAY);
+        btf.size_of(key) == Some(create.key_size) && (!is_array || is_index(btf, key))
+    };
+    if key_good && value != TypeId(0) && btf.size_of(value) == Some(create.value_size) {
         Ok(())
     } else {
         Err(Errno::EINVAL)
     }
+}
+
+/// Whether a type is a 32-bit integer, whatever it is called.
+fn is_index(btf: &Btf, key: TypeId) -> bool {
+    let key = btf.resolve(key).and_then(|key| btf.get(key));
+    let whole = |int: &Int| int.size == 4 && int.bits == 32 && int.bit_offset == 0;
+    matches!(key.map(|ty| &ty.kind), Some(Kind::Int(int)) if whole(int))
 }
 
 /// The map of a handle, if its flags allow what the command wants.

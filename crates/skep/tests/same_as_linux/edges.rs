@@ -12,7 +12,7 @@ fn key(number: u32) -> Vec<u8> {
 }
 
 /// Types 1 to 4: `int` of 4 bytes, `long` of 8, `struct` of the latter twice (16 bytes), `void main(void)`'s prototype; 5 is
-/// the function `main`.
+/// the function `main`; 6 a `struct` of one `int`, 7 an `int` by another name, 9 a section of the variable 8, an `int`.
 fn types(world: &World<'_>) -> Handle {
     let types: Vec<u32> = [
         [1, 1 << 24, 4, 0x0100_0020].as_slice(),
@@ -20,9 +20,13 @@ fn types(world: &World<'_>) -> Handle {
         &[10, 4 << 24 | 2, 16, 5, 2, 0, 5, 2, 64],
         &[0, 13 << 24, 1],
         &[15, 12 << 24, 4],
+        &[10, 4 << 24 | 1, 4, 5, 1, 0],
+        &[5, 8 << 24, 1],
+        &[10, 14 << 24, 1, 1],
+        &[30, 15 << 24 | 1, 4, 8, 0, 4],
     ]
     .concat();
-    let strings = b"\0int\0long\0pair\0main\0file\0line\0";
+    let strings = b"\0int\0long\0pair\0main\0file\0line\0.bss\0";
     let header = [
         24,
         0,
@@ -119,6 +123,7 @@ pub(crate) fn sizes(world: &World<'_>, t: &mut Transcript) {
         (MapType::HASH, 4, u32::MAX),
         (MapType::HASH, 4, (1 << 31) + 1),
         (MapType::HASH, 4, (1 << 28) + 1),
+        (MapType::HASH, 4, (1 << 27) + 1),
     ] {
         let create = MapCreate {
             max_entries,
@@ -147,6 +152,11 @@ pub(crate) fn map_types(world: &World<'_>, t: &mut Transcript) {
             (4, 1),
             (1, 99),
             (99, 1),
+            (6, 1),
+            (7, 1),
+            (1, 6),
+            (0, 9),
+            (1, 9),
         ] {
             let create = MapCreate {
                 btf,
@@ -160,18 +170,40 @@ pub(crate) fn map_types(world: &World<'_>, t: &mut Transcript) {
             );
         }
     }
+    for (key_type, value_type, max_entries) in [(0, 9, 1), (0, 1, 1), (9, 9, 1)] {
+        let create = MapCreate {
+            btf,
+            btf_key_type_id: TypeId(key_type),
+            btf_value_type_id: TypeId(value_type),
+            max_entries,
+            ..map(MapType::ARRAY, 4, 4)
+        };
+        t.result(
+            &format!("array of one, key type {key_type} value type {value_type}"),
+            world.call(Command::MapCreate(create)),
+        );
+    }
+    let untyped = world.map(MapCreate {
+        btf,
+        ..map(MapType::ARRAY, 4, 4)
+    });
+    let info = world.call(Command::MapInfo { map: untyped });
+    let kept = matches!(info, Ok(Value::MapInfo(info)) if info.btf_id.0 != 0);
+    t.line("BTF without types is kept", kept);
     for (what, handle) in [
         ("a map", world.map(map(MapType::ARRAY, 4, 4))),
         ("nothing", Handle(4_000_000)),
     ] {
-        let create = MapCreate {
-            btf: Some(handle),
-            btf_key_type_id: TypeId(1),
-            btf_value_type_id: TypeId(1),
-            ..map(MapType::ARRAY, 4, 4)
-        };
-        let result = world.call(Command::MapCreate(create));
-        t.result(&format!("types in {what}"), result);
+        for number in [1, 0] {
+            let create = MapCreate {
+                btf: Some(handle),
+                btf_key_type_id: TypeId(number),
+                btf_value_type_id: TypeId(number),
+                ..map(MapType::ARRAY, 4, 4)
+            };
+            let result = world.call(Command::MapCreate(create));
+            t.result(&format!("type {number} in {what}"), result);
+        }
     }
 }
 
@@ -301,6 +333,10 @@ pub(crate) fn load_options(world: &World<'_>, t: &mut Transcript) {
         listed("r0 = 2\nexit", vec![array, Handle(4_000_000)]),
     );
     attempt("BTF listed and not used", listed("r0 = 2\nexit", vec![btf]));
+    attempt(
+        "a map by descriptor of BTF",
+        prog(&format!("r1 = map_fd[{}]\nr0 = 2\nexit", btf.0)),
+    );
     for bytes in [1, 4, 7, 9] {
         let load = ProgLoad {
             insns: good().insns[..bytes].to_vec(),
