@@ -6,5 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod atomics;
+mod memory;
 mod rig;
 mod scalars;
