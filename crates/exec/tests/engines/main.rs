@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod atomics;
+mod cases;
+mod control;
 mod memory;
 mod rig;
 mod scalars;

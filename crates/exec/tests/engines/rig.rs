@@ -38,12 +38,17 @@ pub(crate) fn image(engine: EngineKind, program: &Program) -> Option<Image> {
 /// r0 of one run over a packet of 64 zeroes.
 pub(crate) fn run_image(engine: EngineKind, image: &Image) -> u64 {
     let packet = Packet::new(&[0; 64], &PacketSpec::default()).expect("enough memory");
+    run_on(engine, image, &packet)
+}
+
+/// r0 of one run over a packet.
+pub(crate) fn run_on(engine: EngineKind, image: &Image, packet: &Packet) -> u64 {
     let settings = RunSettings {
         services: &Nothing,
         cpu: 0,
         numa_node: 0,
     };
-    let outcome = Runner::new(image, settings).run(engine, &packet, 1);
+    let outcome = Runner::new(image, settings).run(engine, packet, 1);
     outcome.expect("nothing stops these programs").retval
 }
 
