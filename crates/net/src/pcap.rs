@@ -78,39 +78,75 @@ impl PcapPort {
         })
     }
 
-    fn next(&mut self) -> Option<Result<Frame, PcapError>> {
+    fn next(&mut self) -> Result<Option<Frame>, PortError> {
+        let (path, number) = (&self.path, self.number);
+        let malformed = |error: PcapError| PortError::Malformed {
+            path: path.clone(),
+            number,
+            why: text(&error),
+        };
         match &mut self.reader {
-            Reader::Pcap(reader) => Some(reader.next_packet()?.map(|packet| Frame {
-                bytes: packet.data.into_owned(),
-                time: packet.timestamp,
-                rx_queue: 0,
-            })),
+            Reader::Pcap(reader) => {
+                let packet = reader.next_packet().transpose().map_err(malformed)?;
+                Ok(packet.map(|packet| frame(packet.data.into_owned(), packet.timestamp)))
+            }
             Reader::PcapNg(reader) => loop {
-                let (bytes, stamp) = match reader.next_block()? {
-                    Ok(Block::EnhancedPacket(packet)) => {
-                        let stamp = (packet.interface_id, packet.timestamp);
-                        (packet.data.into_owned(), Some(stamp))
-                    }
-                    Ok(Block::SimplePacket(packet)) => (packet.data.into_owned(), None),
-                    Ok(_) => continue,
-                    Err(error) => return Some(Err(error)),
+                let Some(block) = reader.next_block().transpose().map_err(malformed)? else {
+                    return Ok(None);
                 };
-                let time = match stamp {
-                    None => Duration::ZERO,
-                    Some((interface, units)) => {
-                        let at = usize::try_from(interface).ok();
-                        match at.and_then(|at| reader.interfaces().get(at)) {
-                            Some(interface) => time(units, &interface.options),
-                            None => return Some(Err(PcapError::InvalidInterfaceId(interface))),
-                        }
-                    }
+                let Some(packet) = Captured::of(block) else {
+                    continue;
                 };
-                return Some(Ok(Frame {
-                    bytes,
-                    time,
-                    rx_queue: 0,
-                }));
+                let at = usize::try_from(packet.interface).ok();
+                let interface = at
+                    .and_then(|at| reader.interfaces().get(at))
+                    .ok_or_else(|| malformed(PcapError::InvalidInterfaceId(packet.interface)))?;
+                check_ethernet(path, interface.linktype)?;
+                let time = packet
+                    .stamp
+                    .map_or(Duration::ZERO, |units| time(units, &interface.options));
+                return Ok(Some(frame(packet.bytes, time)));
             },
+        }
+    }
+}
+
+fn frame(bytes: Vec<u8>, time: Duration) -> Frame {
+    Frame {
+        bytes,
+        time,
+        rx_queue: 0,
+    }
+}
+
+/// A packet of pcapng, of which its interface says more.
+struct Captured {
+    interface: u32,
+    bytes: Vec<u8>,
+    /// When, in the interface's unit.
+    stamp: Option<Duration>,
+}
+
+impl Captured {
+    /// The packet in a block, if that is what it holds.
+    fn of(block: Block<'_>) -> Option<Self> {
+        match block {
+            Block::EnhancedPacket(packet) => Some(Self {
+                interface: packet.interface_id,
+                stamp: Some(packet.timestamp),
+                bytes: packet.data.into_owned(),
+            }),
+            // Always of the first interface. The reader leaves the padding of the block behind the packet.
+            Block::SimplePacket(packet) => {
+                let mut bytes = packet.data.into_owned();
+                bytes.truncate(usize::try_from(packet.original_len).unwrap_or(usize::MAX));
+                Some(Self {
+                    interface: 0,
+                    stamp: None,
+                    bytes,
+                })
+            }
+            _ => None,
         }
     }
 }
@@ -173,21 +209,7 @@ fn check_ethernet(path: &Path, link: DataLink) -> Result<(), PortError> {
 impl Port for PcapPort {
     fn receive(&mut self) -> Result<Option<Frame>, PortError> {
         self.number += 1;
-        let frame = self.next().transpose();
-        let frame = frame.map_err(|error| PortError::Malformed {
-            path: self.path.clone(),
-            number: self.number,
-            why: text(&error),
-        })?;
-        if let Reader::PcapNg(reader) = &self.reader
-            && let Some(other) = reader
-                .interfaces()
-                .iter()
-                .find(|interface| interface.linktype != DataLink::ETHERNET)
-        {
-            check_ethernet(&self.path, other.linktype)?;
-        }
-        Ok(frame)
+        self.next()
     }
 
     fn carry_out(&mut self, verdict: Verdict, frame: Frame) -> Result<(), PortError> {
