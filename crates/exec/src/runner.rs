@@ -17,6 +17,7 @@ use skep_sys::clock;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem::transmute;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
 /// Runs between two pins of the epoch, so that a long batch does not keep deleted elements for ever.
@@ -196,7 +197,17 @@ impl<'run> Runner<'run> {
         }
     }
 
+    /// Interprets; a panicking helper ends the run as it does under compiled code.
     fn interpret<M: Memory, F: FindMap>(
+        &self,
+        env: &RunEnv<'_, M, F>,
+        repeat: u32,
+    ) -> Result<(u64, u64), RunError> {
+        catch_unwind(AssertUnwindSafe(|| self.interpret_all(env, repeat)))
+            .unwrap_or_else(|panic| Err(RunError::of_panic(&*panic)))
+    }
+
+    fn interpret_all<M: Memory, F: FindMap>(
         &self,
         env: &RunEnv<'_, M, F>,
         repeat: u32,
