@@ -133,7 +133,7 @@ fn make_ready(
     })?;
     let used = xlated.used_maps().iter();
     let maps: Vec<_> = used
-        .map(|index| Arc::clone(&referenced[*index].map))
+        .map(|used| Arc::clone(&referenced[used.index].map))
         .collect();
     let translated_at = now_ns(Clock::Monotonic);
     let values = maps.iter().map(|map| Arc::clone(&map.map)).collect();
