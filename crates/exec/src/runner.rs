@@ -229,7 +229,7 @@ impl<'run> Runner<'run> {
                 .run(&env.memory, &mut host, ctx, start)
                 .map_err(RunError::from)?;
             if number % RUNS_PER_PIN == RUNS_PER_PIN - 1 {
-                pin.repin();
+                skep_maps::renew(&mut pin);
             }
         }
         Ok((retval, clock::now_ns(clock::Clock::Monotonic) - begun))
@@ -248,7 +248,7 @@ fn batch(entry: EntryFn, ctx: u64, run: &RunCtx, repeat: u32) -> (u64, u64) {
             retval = enter(entry, ctx, run);
         }
         left -= runs;
-        pin.repin();
+        skep_maps::renew(&mut pin);
     }
     (retval, clock::now_ns(clock::Clock::Monotonic) - begun)
 }

@@ -55,7 +55,10 @@ struct Fuzz<'a> {
 
 fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|error| panic!("{name}={text}: {error}")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|error| panic!("{name}={text}: {error}")),
+    )
 }
 
 /// Runs so many programs, or as many as the environment says.
@@ -76,7 +79,9 @@ pub(crate) fn run(sides: Sides, programs: u64) {
     let keep = std::env::var_os("SKEP_FUZZ_KEEP");
     for seed in first..first.wrapping_add(programs) {
         let items = program(seed);
-        let Some(difference) = fuzz.examine(&items, Some(&mut tally)) else { continue };
+        let Some(difference) = fuzz.examine(&items, Some(&mut tally)) else {
+            continue;
+        };
         let count = tally.found.entry(difference.clone()).or_default();
         *count += 1;
         if keep.is_some() && *count > 1 {
@@ -105,7 +110,9 @@ impl Fuzz<'_> {
         let program = self.skep.program(items)?;
         let mine = self.skep.load(&program, 0);
         let theirs = self.linux.as_ref().map(|linux| {
-            let program = linux.program(items).expect("maps do not decide what a program is");
+            let program = linux
+                .program(items)
+                .expect("maps do not decide what a program is");
             linux.load(&program, 0)
         });
         if let Some(tally) = tally.as_deref_mut() {
@@ -117,8 +124,21 @@ impl Fuzz<'_> {
                 *tally.refusals.entry(reason).or_default() += 1;
             } else {
                 tally.opcodes.extend(program.to_raw().iter().map(|raw| {
-                    let imm = if raw.code & 0xe7 == 0xc3 || raw.code == 0x85 || raw.code & 0xf7 == 0xd4 { raw.imm } else { 0 };
-                    (raw.code, if raw.code & 7 == 4 || raw.code & 7 == 7 { raw.off } else { 0 }, imm)
+                    let imm =
+                        if raw.code & 0xe7 == 0xc3 || raw.code == 0x85 || raw.code & 0xf7 == 0xd4 {
+                            raw.imm
+                        } else {
+                            0
+                        };
+                    (
+                        raw.code,
+                        if raw.code & 7 == 4 || raw.code & 7 == 7 {
+                            raw.off
+                        } else {
+                            0
+                        },
+                        imm,
+                    )
                 }));
             }
         }
@@ -126,7 +146,9 @@ impl Fuzz<'_> {
             (Ok(_), Some(Err(_))) => {
                 let linux = self.linux.as_ref().unwrap();
                 let again = linux.load(&linux.program(items).unwrap(), 1);
-                Some(Difference::Unsound(without_numbers(again.unwrap_err().reason())))
+                Some(Difference::Unsound(without_numbers(
+                    again.unwrap_err().reason(),
+                )))
             }
             (Err(_), Some(Ok(_))) => {
                 let again = self.skep.load(&program, 1).unwrap_err();
@@ -155,7 +177,10 @@ impl Fuzz<'_> {
             let Ok(checked) = self.skep.run(prog, packet, Engine::Checked) else {
                 return Some(Difference::Fault);
             };
-            for (engine, name) in [(Engine::Interp, "interpreter"), (Engine::Jit, "machine code")] {
+            for (engine, name) in [
+                (Engine::Interp, "interpreter"),
+                (Engine::Jit, "machine code"),
+            ] {
                 if self.skep.run(prog, packet, engine).as_ref() != Ok(&checked) {
                     return Some(Difference::Engine(name));
                 }
@@ -165,7 +190,13 @@ impl Fuzz<'_> {
                 tally.linux_runs += u64::from(other.is_some());
             }
             if let Some(other) = other
-                && self.linux.as_ref().unwrap().run(other, packet, Engine::Auto).as_ref() != Ok(&checked)
+                && self
+                    .linux
+                    .as_ref()
+                    .unwrap()
+                    .run(other, packet, Engine::Auto)
+                    .as_ref()
+                    != Ok(&checked)
             {
                 return Some(Difference::Result);
             }
@@ -175,7 +206,9 @@ impl Fuzz<'_> {
 
     /// The small program and what both sides say of it.
     fn report(&self, seed: u64, items: &[Item], difference: &Difference) -> String {
-        let small = shrink(items, &|items| self.examine(items, None).as_ref() == Some(difference));
+        let small = shrink(items, &|items| {
+            self.examine(items, None).as_ref() == Some(difference)
+        });
         let mut text = format!("seed {seed}: {difference:?}\n{}", show(&small));
         if let (Some(linux), Difference::Unsound(_)) = (&self.linux, difference) {
             let refused = linux.load(&linux.program(&small).unwrap(), 3).unwrap_err();
@@ -191,7 +224,12 @@ impl Fuzz<'_> {
 
     fn show_runs(&self, text: &mut String, prog: skep_uapi::Handle, small: &[Item]) {
         let mut line = |who: &str, left: Result<Left, skep_uapi::Errno>| {
-            let shown = left.map(|left| format!("r0 {:#x}, packet {:02x?}, maps {:02x?}", left.retval, left.packet, left.maps));
+            let shown = left.map(|left| {
+                format!(
+                    "r0 {:#x}, packet {:02x?}, maps {:02x?}",
+                    left.retval, left.packet, left.maps
+                )
+            });
             writeln!(text, "--- {who}: {shown:?}").unwrap();
         };
         for packet in &self.packets {
@@ -229,7 +267,12 @@ impl Tally {
     fn text(&self) -> String {
         let mut text = format!(
             "{} programs, {} accepted ({} by Linux), {} runs ({} in Linux), {} operations in accepted programs\n",
-            self.programs, self.accepted, self.linux_accepted, self.runs, self.linux_runs, self.opcodes.len()
+            self.programs,
+            self.accepted,
+            self.linux_accepted,
+            self.runs,
+            self.linux_runs,
+            self.opcodes.len()
         );
         let mut refusals: Vec<_> = self.refusals.iter().collect();
         refusals.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
