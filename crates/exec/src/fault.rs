@@ -3,6 +3,7 @@
 use skep_interp::{Trap, TrapReason};
 use skep_isa::InsnIdx;
 use skep_memory::Fault;
+use std::any::Any;
 use std::fmt;
 
 /// A run that was ended. None of this happens to a verified program unless skep has a bug or the run was stopped.
@@ -35,6 +36,17 @@ pub enum RunError {
         /// Why.
         why: String,
     },
+}
+
+impl RunError {
+    /// What a caught panic says.
+    pub(crate) fn of_panic(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Self::Panic {
+            message: text.unwrap_or_else(|| "a panic without text".to_owned()),
+        }
+    }
 }
 
 impl From<Trap> for RunError {

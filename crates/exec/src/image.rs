@@ -1,7 +1,6 @@
 //! A translated program made ready to run.
 
 use crate::shims;
-use skep_contracts as _;
 use skep_isa::InsnIdx;
 use skep_jit::{CallModel, Code, CompileError, Options, Reloc, RelocKind, Symbol, Target};
 use skep_maps::MapRef;
@@ -368,6 +367,78 @@ fn apply(bytes: &mut [u8], base: u64, reloc: &Reloc, value: u64) -> bool {
             let word: &mut [u8; 4] = (&mut bytes[at..at + 4]).try_into().expect("four bytes");
             *word = (u32::from_le_bytes(*word) & !0x03ff_ffff | field).to_le_bytes();
             true
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{EngineKind, Packet, PacketSpec, RunSettings, Runner};
+    use skep_helpers::{Clock, Services};
+
+    struct Nothing;
+    impl Services for Nothing {
+        fn clock_ns(&self, _clock: Clock) -> u64 {
+            77
+        }
+        fn random_u32(&self) -> u32 {
+            0
+        }
+        fn trace(&self, _cpu: u32, _line: &[u8]) {}
+    }
+
+    fn xlated(text: &str) -> Xlated {
+        let program = skep_isa::text::assemble(text).expect("the text is good");
+        Xlated::assume_verified_for_tests(&program)
+    }
+
+    /// Where nothing near the helpers is free, code calls them from any distance.
+    #[test]
+    fn far_code_runs_like_near_code() {
+        let Some(target) = HOST else { return };
+        let xlated = xlated("call 5\nr6 = r0\ncall f\nr0 += r6\nexit\nf: r0 = 1\nexit");
+        let packet = Packet::new(&[0; 64], &PacketSpec::default()).expect("enough memory");
+        for calls in [CallModel::Near, CallModel::Far] {
+            let placement = Placement::Anywhere;
+            let placed = place(&xlated, &[], Options { target, calls }, placement);
+            let Some(compiled) = placed.expect("it compiles") else {
+                assert_eq!(calls, CallModel::Near, "only near code can be out of reach");
+                continue;
+            };
+            let image = Image {
+                interp: skep_interp::Code::new(&xlated),
+                xlated: xlated.clone(),
+                maps: Box::default(),
+                compiled: Some(compiled),
+            };
+            let settings = RunSettings {
+                services: &Nothing,
+                cpu: 0,
+                numa_node: 0,
+            };
+            let outcome = Runner::new(&image, settings).run(EngineKind::Native, &packet, 1);
+            assert_eq!(outcome.map(|outcome| outcome.retval), Ok(78), "{calls:?}");
+        }
+    }
+
+    #[test]
+    fn near_code_out_of_reach_is_noticed() {
+        let xlated = xlated("call 5\nexit");
+        let helper = helper_addr(HelperId::KTIME_GET_NS).expect("it has a body");
+        let far = helper.wrapping_add(1 << 40);
+        for target in [Target::X86_64, Target::Aarch64] {
+            let options = |calls| Options { target, calls };
+            let near = skep_jit::compile(&xlated, &options(CallModel::Near)).expect("it compiles");
+            let unreached = relocated(&near, far, &[]);
+            assert!(
+                matches!(unreached, Err(PublishError::BadSymbol(_))),
+                "{unreached:?}"
+            );
+            let reached = relocated(&near, helper & !0xfff, &[]);
+            assert!(reached.is_ok(), "{reached:?}");
+            let anywhere = compile_for(&xlated, target).expect("it compiles");
+            assert!(relocated(&anywhere, far, &[]).is_ok());
         }
     }
 }

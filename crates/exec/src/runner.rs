@@ -17,6 +17,7 @@ use skep_sys::clock;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem::transmute;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
 /// Runs between two pins of the epoch, so that a long batch does not keep deleted elements for ever.
@@ -196,7 +197,17 @@ impl<'run> Runner<'run> {
         }
     }
 
+    /// Interprets; a panicking helper ends the run as it does under compiled code.
     fn interpret<M: Memory, F: FindMap>(
+        &self,
+        env: &RunEnv<'_, M, F>,
+        repeat: u32,
+    ) -> Result<(u64, u64), RunError> {
+        catch_unwind(AssertUnwindSafe(|| self.interpret_all(env, repeat)))
+            .unwrap_or_else(|panic| Err(RunError::of_panic(&*panic)))
+    }
+
+    fn interpret_all<M: Memory, F: FindMap>(
         &self,
         env: &RunEnv<'_, M, F>,
         repeat: u32,
@@ -218,7 +229,7 @@ impl<'run> Runner<'run> {
                 .run(&env.memory, &mut host, ctx, start)
                 .map_err(RunError::from)?;
             if number % RUNS_PER_PIN == RUNS_PER_PIN - 1 {
-                pin.repin();
+                skep_maps::renew(&mut pin);
             }
         }
         Ok((retval, clock::now_ns(clock::Clock::Monotonic) - begun))
@@ -237,7 +248,7 @@ fn batch(entry: EntryFn, ctx: u64, run: &RunCtx, repeat: u32) -> (u64, u64) {
             retval = enter(entry, ctx, run);
         }
         left -= runs;
-        pin.repin();
+        skep_maps::renew(&mut pin);
     }
     (retval, clock::now_ns(clock::Clock::Monotonic) - begun)
 }

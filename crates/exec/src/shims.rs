@@ -9,7 +9,6 @@ use skep_abi::{HelperFn, RunCtx};
 use skep_helpers::bodies;
 use skep_memory::{Fault, Trusted};
 use skep_uapi::HelperId;
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::with_exposed_provenance;
 use std::sync::atomic::Ordering;
@@ -26,13 +25,7 @@ fn call(run: &RunCtx, body: impl FnOnce(&NativeEnv<'_>) -> Result<u64, Fault>) -
     match catch_unwind(AssertUnwindSafe(|| body(env))) {
         Ok(Ok(value)) => value,
         Ok(Err(fault)) => stop(run, env, RunError::Fault { at: None, fault }),
-        Err(panic) => stop(
-            run,
-            env,
-            RunError::Panic {
-                message: message(&*panic),
-            },
-        ),
+        Err(panic) => stop(run, env, RunError::of_panic(&*panic)),
     }
 }
 
@@ -42,12 +35,6 @@ fn stop(run: &RunCtx, env: &NativeEnv<'_>, error: RunError) -> u64 {
     env.state.failure.borrow_mut().get_or_insert(error);
     run.stop.store(1, Ordering::Relaxed);
     0
-}
-
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without text".to_owned())
 }
 
 macro_rules! shims {

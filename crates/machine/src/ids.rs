@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+/// Fewest entries worth a look for dead ones.
+const SWEEP_MIN: usize = 64;
+
 /// Objects of one kind by id. Holds none of them.
 #[derive(Debug)]
 pub(crate) struct IdTable<T> {
@@ -14,6 +17,8 @@ pub(crate) struct IdTable<T> {
 struct Inner<T> {
     last: u32,
     live: BTreeMap<u32, Weak<T>>,
+    /// Entries at which dead ones are looked for: twice what was alive the last time, so that this costs each object little.
+    sweep_at: usize,
 }
 
 impl<T> Default for IdTable<T> {
@@ -22,6 +27,7 @@ impl<T> Default for IdTable<T> {
             inner: Mutex::new(Inner {
                 last: 0,
                 live: BTreeMap::new(),
+                sweep_at: SWEEP_MIN,
             }),
         }
     }
@@ -45,7 +51,10 @@ impl<T> IdTable<T> {
         let made = make(id).map(Arc::new);
         if let Ok(object) = &made {
             let mut inner = self.lock();
-            inner.live.retain(|_, object| object.strong_count() > 0);
+            if inner.live.len() >= inner.sweep_at {
+                inner.live.retain(|_, object| object.strong_count() > 0);
+                inner.sweep_at = (inner.live.len() * 2).max(SWEEP_MIN);
+            }
             inner.live.insert(id, Arc::downgrade(object));
         }
         Some(made)

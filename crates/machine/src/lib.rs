@@ -4,8 +4,10 @@
 //! object (a program holds its maps and BTF, a map its BTF). Holding is an `Arc`; the id tables hold nothing. Handles belong to
 //! a [`Connection`] and are closed with it. Pins are names in the machine's own bpffs and die with the machine.
 //!
-//! Locks, in the order in which they may be taken: pins, handles of a connection, id tables, a map's own. None is held while a
-//! program runs or is verified.
+//! Locks, in the order in which they may be taken: pins, handles of a connection, id tables, a program's bound maps, a map's own.
+//! None is held while a program runs or is verified, nor while an object is dropped. A run holds a CPU slot; whoever runs
+//! programs from within a run (a `Host`, the `work` of [`Connection::with_runner`]) needs a second one and waits for ever on
+//! a machine that has no more. The trace pipe's lock is innermost.
 //! The machine does not know ELF, the wire protocol, interfaces (see [`Ports`]) or the command line.
 #![forbid(unsafe_code)]
 

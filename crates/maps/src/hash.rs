@@ -84,7 +84,7 @@ impl Hash {
         };
         Ok(Self {
             heads: Block::new(len(u64::from(buckets) * 4)?).ok_or(Errno::ENOMEM)?,
-            slab: Slab::new(def.key_size, stride(def.value_size))?,
+            slab: Slab::new(def.max_entries, def.key_size, stride(def.value_size))?,
             shards: [const { Mutex::new(()) }; SHARDS],
             count: AtomicU32::new(0),
             seed: FixedState::with_seed(seed),
@@ -191,11 +191,19 @@ impl Hash {
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room)
                 .map_err(|_| Errno::E2BIG)?;
         }
-        let taken = self.slab.take();
-        if taken.is_err() && old.is_none() {
-            self.count.fetch_sub(1, Ordering::Relaxed);
-        }
-        let node = taken?;
+        let node = match (self.slab.take(), old) {
+            (Ok(node), _) => node,
+            // Without another element the value changes where it is, under the eyes of those who looked it up, as in Linux, where
+            // elements are used again at once.
+            (Err(_), Some(old)) => {
+                self.slab.set_value(old, 0, value);
+                return Ok(());
+            }
+            (Err(errno), None) => {
+                self.count.fetch_sub(1, Ordering::Relaxed);
+                return Err(errno);
+            }
+        };
         self.slab.set_key(node, key);
         self.slab.set_value(node, 0, value);
         self.slab.hash(node).store(bucket.hash, Ordering::Relaxed);

@@ -21,4 +21,4 @@ mod slab;
 
 pub use create::create;
 pub use def::MapDef;
-pub use map::{Map, MapObject, MapRef, Pin, pin};
+pub use map::{Map, MapObject, MapRef, Pin, pin, renew};

@@ -1,5 +1,6 @@
 //! What every map type can do.
 
+use crate::slab;
 use skep_memory::{Region, Shared};
 use skep_uapi::Errno;
 use std::fmt;
@@ -73,4 +74,19 @@ pub type Pin = crossbeam_epoch::Guard;
 #[must_use]
 pub fn pin() -> Pin {
     crossbeam_epoch::pin()
+}
+
+/// Lets a long batch of runs go on in a new epoch: addresses looked up before are no longer good, and what was freed can be used
+/// again. (Moving on alone would leave freed elements waiting as long as the thread stays pinned.)
+pub fn renew(pin: &mut Pin) {
+    pin.repin();
+    let mut waiting = slab::waiting();
+    while waiting > 0 {
+        pin.flush();
+        let left = slab::waiting();
+        if left >= waiting {
+            return;
+        }
+        waiting = left;
+    }
 }

@@ -7,7 +7,7 @@
 use crate::layout::len;
 use skep_memory::{Block, Permission, Region};
 use skep_uapi::Errno;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Number of an element; 0 is no element, so that a zeroed cell is an empty list.
@@ -18,6 +18,12 @@ pub(crate) struct Node(pub(crate) u32);
 const FIRST_CHUNK: u32 = 64;
 /// Chunks; enough for every 32-bit number.
 const CHUNKS: usize = 27;
+/// Bytes of freed elements that may wait for the epoch's end before new ones are refused, and the fewest elements that this
+/// means. A program that changes elements in a loop frees them much faster than its run ends.
+const WAITING_BYTES_MAX: usize = 64 << 20;
+const WAITING_MIN: usize = 256;
+/// Freed elements of all maps that wait for the epoch's end.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
 /// Bytes of the two cells before the key.
 const CELL_BYTES: usize = 8;
 
@@ -28,6 +34,8 @@ pub(crate) struct Slab {
     free: Mutex<Free>,
     key_stride: usize,
     element: usize,
+    /// Largest number of an element.
+    last: u32,
 }
 
 #[derive(Debug)]
@@ -39,10 +47,12 @@ struct Free {
 }
 
 impl Slab {
-    /// A slab of elements with keys of `key_size` bytes and `value_bytes` of value.
-    pub(crate) fn new(key_size: u32, value_bytes: u64) -> Result<Arc<Self>, Errno> {
+    /// A slab of `entries` elements in use, with keys of `key_size` bytes and `value_bytes` of value.
+    pub(crate) fn new(entries: u32, key_size: u32, value_bytes: u64) -> Result<Arc<Self>, Errno> {
         let key_stride = len(u64::from(key_size).next_multiple_of(8))?;
         let element = CELL_BYTES + key_stride + len(value_bytes)?;
+        let waiting = (WAITING_BYTES_MAX / element).max(WAITING_MIN);
+        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
         let free = Mutex::new(Free {
             nodes: Vec::new(),
             fresh: 1,
@@ -52,16 +62,23 @@ impl Slab {
             free,
             key_stride,
             element,
+            last: entries.saturating_add(waiting),
         }))
     }
 
     /// Takes a free element; its content is whatever it was.
+    ///
+    /// # Errors
+    /// ENOMEM if the host has no memory, or too many freed elements wait for the end of an epoch.
     pub(crate) fn take(&self) -> Result<Node, Errno> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(node) = free.nodes.pop() {
             return Ok(node);
         }
         let node = Node(free.fresh);
+        if node.0 > self.last {
+            return Err(Errno::ENOMEM);
+        }
         let (chunk, _) = place(node);
         let slot = self.chunks.get(chunk).ok_or(Errno::ENOMEM)?;
         if slot.get().is_none() {
@@ -80,10 +97,12 @@ impl Slab {
     /// Gives an element back once nobody can hold its address any more.
     pub(crate) fn release(self: &Arc<Self>, node: Node) {
         let slab = Arc::clone(self);
+        WAITING.fetch_add(1, Ordering::Relaxed);
         crate::pin().defer(move || slab.put_back(node));
     }
 
     fn put_back(&self, node: Node) {
+        WAITING.fetch_sub(1, Ordering::Relaxed);
         self.free
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -170,6 +189,11 @@ impl Slab {
         };
         (addr >= region.start).then_some(region)
     }
+}
+
+/// How many freed elements wait.
+pub(crate) fn waiting() -> usize {
+    WAITING.load(Ordering::Relaxed)
 }
 
 /// Chunk and index within it of an element.

@@ -255,3 +255,25 @@ fn a_taken_element_is_taken_once() {
     let array = make(MapType::ARRAY, 4, 4, 1);
     assert_eq!(array.object().take(&key(0)), Err(Errno::ENOTSUPP));
 }
+
+/// What is freed during a run waits for its end; the memory that this takes has a bound, and changing values works on.
+#[test]
+fn a_run_cannot_hoard_freed_elements() {
+    let map = make(MapType::HASH, 4, 1 << 20, 1);
+    let map = map.object();
+    let value = |number: u32| number.to_ne_bytes().repeat(1 << 18);
+    let held = pin();
+    for number in 0..300 {
+        assert_eq!(map.write(&key(1), &value(number), BPF_ANY), Ok(()));
+    }
+    assert_eq!(map.read(&key(1)), Ok(value(299)));
+    map.delete(&key(1)).unwrap();
+    assert_eq!(map.write(&key(2), &value(0), BPF_ANY), Err(Errno::ENOMEM));
+    drop(held);
+    let again = || map.write(&key(2), &value(7), BPF_ANY).is_ok();
+    assert!((0..10_000).any(|_| {
+        drop(pin());
+        again()
+    }));
+    assert_eq!(map.read(&key(2)), Ok(value(7)));
+}

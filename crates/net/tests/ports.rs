@@ -93,9 +93,10 @@ fn a_port_keeps_its_program() {
 /// What the program did to a frame is what its verdict is carried out on.
 #[test]
 fn frames_leave_as_the_program_left_them() {
+    type Seen = Arc<Mutex<Vec<(Verdict, Vec<u8>)>>>;
     /// Remembers what it was given.
     #[derive(Debug)]
-    struct Remembers(Option<Frame>, Arc<Mutex<Vec<(Verdict, Vec<u8>)>>>);
+    struct Remembers(Option<Frame>, Seen);
     impl Port for Remembers {
         fn receive(&mut self) -> Result<Option<Frame>, PortError> {
             Ok(self.0.take())
@@ -112,7 +113,7 @@ fn frames_leave_as_the_program_left_them() {
     // Cuts four bytes off the front.
     let (_, prog) = program(&connection, "r2 = 4\ncall 44\nr0 = 3\nexit");
     let set = PortSet::default();
-    let seen = Arc::default();
+    let seen = Seen::default();
     let frame = Frame {
         bytes: (0..64).collect(),
         ..Frame::default()
