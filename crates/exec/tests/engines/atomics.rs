@@ -1,7 +1,7 @@
 //! Atomic accesses: all operations and sizes, in all pairs of registers. r0, which a comparison uses, is among them.
 
-use crate::rig::{free, mov_imm, run, store64, wide, words, writable};
 use crate::rig::{TRUSTED, load64};
+use crate::rig::{free, mov_imm, run, store64, wide, words, writable};
 use skep_exec::EngineKind;
 use skep_isa::{AtomicOp, Insn, Reg, Size};
 use skep_memory::Block;
