@@ -76,17 +76,13 @@ fn try_load(connection: &Connection, load: &ProgLoad, log: &mut Log) -> Result<H
         log,
     )?;
     let tag = tag::tag(&raw);
-    let func_tags = verified
-        .subprogs()
-        .iter()
-        .map(|subprog| tag::tag(&raw[subprog.start.index()..subprog.end.index()]));
-    let func_tags = func_tags.collect();
     let verified_insns = verified.stats().processed_insns;
     let verified_at = now_ns(Clock::Monotonic);
     let xlated = skep_xlate::translate(verified).map_err(|error| {
         log.line(&error.to_string());
         Errno::ERANGE
     })?;
+    let func_tags = tag::of_functions(tag, &xlated);
     let used: Vec<_> = xlated
         .used_maps()
         .iter()
