@@ -78,8 +78,6 @@ pub(crate) fn addr(id: HelperId) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     /// A shim cannot find its environment without the run context.
     #[test]
     fn every_row_hands_the_run_context_to_its_shim() {
