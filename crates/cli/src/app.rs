@@ -157,11 +157,14 @@ fn usage_on_failure(
     outcome
 }
 
-/// The exit code of a process whose output failed: quiet if the reader is gone.
-pub(crate) fn output_failed(error: &io::Error) -> u8 {
+/// The exit code of a process whose output failed: quiet if the reader is gone, with a line on `errors` if the results found no
+/// room.
+pub(crate) fn output_failed(error: &io::Error, errors: &mut dyn io::Write) -> u8 {
     if error.kind() == io::ErrorKind::BrokenPipe {
-        EXIT_PIPE
-    } else {
-        EXIT_ERROR
+        return EXIT_PIPE;
     }
+    let text = crate::batch::system_text(error);
+    // Where this cannot be written either, the exit code alone tells.
+    let _ = writeln!(errors, "Error: cannot write the results: {text}");
+    EXIT_ERROR
 }

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Ok(line) => carry_out(session(line.options), line.request, line.words),
         Err(error) => refuse(session(error.options), &error.text),
     };
-    ExitCode::from(outcome.unwrap_or_else(|error| app::output_failed(&error)))
+    ExitCode::from(outcome.unwrap_or_else(|error| app::output_failed(&error, &mut io::stderr())))
 }
 
 fn session(options: Options) -> Session {

@@ -1,7 +1,7 @@
 //! Rules of map types as rows.
 
 use crate::Version;
-use skep_uapi::{HelperId, MapType};
+use skep_uapi::{BPF_F_RDONLY_PROG, HelperId, MapType};
 
 /// What a map type allows.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +12,8 @@ pub struct MapTypeRule {
     pub helpers: &'static [HelperId],
     /// Whether `ld_imm64` may point into its value (global data).
     pub direct_value: bool,
+    /// Map flags that every map of this type has, whatever its creator said.
+    pub implied_flags: u32,
     /// Release that it came in.
     pub since: Version,
 }
@@ -82,6 +84,11 @@ const fn rule(id: MapType, since: (u8, u8), helpers: &'static [HelperId]) -> Map
         id,
         helpers,
         direct_value: matches!(id, MapType::ARRAY),
+        implied_flags: match id {
+            // A device map's entries hold references that programs must not make.
+            MapType::DEVMAP | MapType::DEVMAP_HASH => BPF_F_RDONLY_PROG,
+            _ => 0,
+        },
         since: Version::new(since.0, since.1),
     }
 }
@@ -102,7 +109,7 @@ static RULES: &[MapTypeRule] = &[
     rule(MapType::LPM_TRIE, (4, 11), TRIE),
     rule(MapType::DEVMAP, (4, 14), DEVICES),
     rule(MapType::CPUMAP, (4, 15), &[HelperId::REDIRECT_MAP]),
-    rule(MapType::XSKMAP, (4, 18), &[HelperId::REDIRECT_MAP]),
+    rule(MapType::XSKMAP, (4, 18), DEVICES),
     rule(MapType::QUEUE, (4, 20), QUEUE),
     rule(MapType::STACK, (4, 20), QUEUE),
     rule(MapType::DEVMAP_HASH, (5, 4), DEVICES),

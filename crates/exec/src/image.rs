@@ -7,6 +7,7 @@ use skep_jit::{CallModel, Code, CompileError, Options, Reloc, RelocKind, Symbol,
 use skep_maps::MapRef;
 use skep_sys::{CodePages, CodePagesMut, Placement};
 use skep_uapi::{Arch, HelperId};
+use skep_verifier::UsedMap;
 use skep_xlate::Xlated;
 use std::fmt;
 
@@ -32,6 +33,11 @@ pub enum PublishError {
     },
     /// The compiler refused it.
     Compile(CompileError),
+    /// The map at this index of the table is not the one that the program was verified against.
+    OtherMap {
+        /// Index into the program's map table.
+        index: usize,
+    },
     /// A reference to a map that the program does not have, or to a value of a map without global data.
     BadSymbol(Symbol),
     /// The host gave no memory for code.
@@ -45,6 +51,12 @@ impl fmt::Display for PublishError {
                 write!(f, "insn {at} calls {id}, which skep does not implement yet")
             }
             Self::Compile(error) => write!(f, "cannot compile: {error}"),
+            Self::OtherMap { index } => {
+                write!(
+                    f,
+                    "map {index} is not the one that the program was verified against"
+                )
+            }
             Self::BadSymbol(symbol) => write!(f, "cannot resolve {symbol:?}"),
             Self::Memory(error) => write!(f, "cannot map memory for code: {error}"),
         }
@@ -104,6 +116,7 @@ impl Image {
         native: Native,
     ) -> Result<Self, PublishError> {
         check_helpers(&xlated)?;
+        check_maps(&xlated, &maps)?;
         let compiled = match (native, HOST) {
             (Native::IfPossible, Some(target)) => Some(compile_and_place(&xlated, &maps, target)?),
             (Native::IfPossible, None) | (Native::Never, _) => None,
@@ -148,6 +161,39 @@ const HOST: Option<Target> = if cfg!(target_arch = "x86_64") {
 } else {
     None
 };
+
+/// Holds the maps against what the verifier saw: a smaller value or another type would make its proof worthless.
+fn check_maps(xlated: &Xlated, maps: &[MapRef]) -> Result<(), PublishError> {
+    let used = xlated.used_maps();
+    let is_same = |(used, map): (&UsedMap, &MapRef)| {
+        let header = map.header();
+        let theirs = [
+            header.id,
+            header.map_type,
+            header.key_bytes,
+            header.value_bytes,
+            header.max_entries,
+        ];
+        theirs
+            == [
+                used.id.0,
+                used.map_type.0,
+                used.key_size,
+                used.value_size,
+                used.max_entries,
+            ]
+    };
+    if let Some(index) = used.iter().zip(maps).position(|pair| !is_same(pair)) {
+        return Err(PublishError::OtherMap { index });
+    }
+    if used.len() == maps.len() {
+        Ok(())
+    } else {
+        Err(PublishError::OtherMap {
+            index: used.len().min(maps.len()),
+        })
+    }
+}
 
 fn check_helpers(xlated: &Xlated) -> Result<(), PublishError> {
     use skep_isa::{CallTarget, Insn};

@@ -1,5 +1,7 @@
 //! A packet and its context at stable addresses.
 
+use core::cell::Cell;
+use core::marker::PhantomData;
 use core::mem::{offset_of, size_of};
 use skep_abi::{NetDevice, PacketCtx, RxQueue, TxQueue, XDP_HEADROOM};
 use skep_memory::{Block, Permission, Region};
@@ -21,6 +23,14 @@ pub struct PacketSpec {
 }
 
 /// One packet with the context that a program gets. Programs change it in place, from run to run.
+///
+/// Not `Sync`: a program that has compared its pointers with the packet's end goes by that for the rest of its run, so that
+/// no other run may move the end meanwhile.
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>(_: T) {}
+/// shared(skep_exec::Packet::new(&[0; 64], &skep_exec::PacketSpec::default()));
+/// ```
 #[derive(Debug)]
 pub struct Packet {
     frame: Block,
@@ -28,6 +38,7 @@ pub struct Packet {
     ctx: Block,
     /// What did not fit into the linear part.
     rest: Block,
+    one_run_at_a_time: PhantomData<Cell<()>>,
 }
 
 const RXQ: usize = size_of::<PacketCtx>();
@@ -48,6 +59,7 @@ impl Packet {
             frame: Block::new(FRAME_BYTES)?,
             ctx: Block::new(CTX_BYTES)?,
             rest: Block::new(rest.len())?,
+            one_run_at_a_time: PhantomData,
         };
         packet.rest.write(0, rest);
         (spec.meta_bytes <= linear.len()).then(|| packet.fill(linear, spec))

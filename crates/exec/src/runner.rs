@@ -15,6 +15,7 @@ use skep_interp::{Stack as InterpStack, Start};
 use skep_memory::{Checked, Memory, Trusted};
 use skep_sys::clock;
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::mem::transmute;
 use std::sync::atomic::Ordering;
 
@@ -45,11 +46,18 @@ pub struct Outcome {
     pub redirect: Option<Redirect>,
 }
 
-/// One lease of a CPU slot, on which an image runs. Not `Send`: a run stays on its thread.
+/// One lease of a CPU slot, on which an image runs. Neither `Send` nor `Sync`: a run stays on its thread, and no two share the
+/// stack.
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>(_: Option<T>) {}
+/// shared::<skep_exec::Runner<'_>>(None);
+/// ```
 pub struct Runner<'run> {
     image: &'run Image,
     settings: RunSettings<'run>,
     stack: Stack,
+    on_this_thread: PhantomData<*const ()>,
 }
 
 impl std::fmt::Debug for Runner<'_> {
@@ -68,6 +76,7 @@ impl<'run> Runner<'run> {
             image,
             settings,
             stack: Stack::new(),
+            on_this_thread: PhantomData,
         }
     }
 

@@ -80,7 +80,7 @@ pub enum LoadError {
     #[error("no program is called '{0}'")]
     NoSuchProgram(String),
     /// A map that was to be replaced does not exist.
-    #[error("no such map: {0:?}")]
+    #[error("no such map: {0}")]
     NoSuchMap(MapRef),
     /// A variable that was to be set does not exist.
     #[error("no global variable is called '{0}'")]

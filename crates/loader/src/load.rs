@@ -10,7 +10,9 @@ use crate::options::Options;
 use crate::plan::{Freeze, Plan, PlannedMap, PlannedProgram, plan};
 use crate::records::{Records, records};
 use skep_btf::{FUNC_INFO_BYTES, LINE_INFO_BYTES, func_info_bytes, line_info_bytes};
-use skep_object::{DataKind, FunctionIdx, MapIdx, MapOrigin, Object, SlotTarget, kernel_name};
+use skep_object::{
+    DataKind, FunctionIdx, MapIdx, MapOrigin, Note, Object, SlotTarget, kernel_name,
+};
 use skep_uapi::{
     BPF_ANY, Bpf, Command, Errno, Handle, MapCreate, MapInfo, MapType, ObjectKind, ProgLoad, Reply,
     TypeId, Value,
@@ -63,6 +65,9 @@ pub struct LoadedProgram {
 #[non_exhaustive]
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Warning {
+    /// The object's BTF or BTF.ext cannot be read.
+    #[error("{0}")]
+    Unreadable(Note),
     /// The machine refused the BTF.
     #[error("BTF was refused ({errno}) and is left out")]
     Btf {
@@ -77,6 +82,15 @@ pub enum Warning {
         /// What the machine said.
         errno: Errno,
     },
+}
+
+/// What an object does without because it cannot be read. Sections that mean nothing are no news.
+fn unreadable(object: &Object) -> Vec<Warning> {
+    let warning = |note: &Note| match note {
+        Note::Btf(_) | Note::BtfExt(_) => Some(Warning::Unreadable(note.clone())),
+        _ => None,
+    };
+    object.notes().iter().filter_map(warning).collect()
 }
 
 /// Plans and loads an object.
@@ -99,7 +113,7 @@ pub fn load_plan(plan: &Plan<'_>, bpf: &dyn Bpf) -> Result<Loaded, LoadError> {
         btf: None,
         maps: Vec::new(),
         records: records(plan.object),
-        warnings: Vec::new(),
+        warnings: unreadable(plan.object),
     };
     loader.load_btf()?;
     for planned in &plan.maps {

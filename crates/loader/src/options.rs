@@ -2,6 +2,7 @@
 
 use skep_object::ObjectName;
 use skep_uapi::{AttachType, Handle, ProgType};
+use std::fmt;
 
 /// Choices for one load. [`Options::new`] gives what libbpf does by itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -78,4 +79,13 @@ pub enum MapRef {
     Index(usize),
     /// By name; data maps by the name they are created with or that of their section.
     Name(String),
+}
+
+impl fmt::Display for MapRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(index) => write!(f, "number {index}, counted from 0"),
+            Self::Name(name) => write!(f, "'{name}'"),
+        }
+    }
 }

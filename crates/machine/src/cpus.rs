@@ -1,11 +1,12 @@
 //! CPU slots: a run leases one, so that per-CPU values have one writer at a time.
 
+use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, PoisonError};
 
 /// The free slots.
 #[derive(Debug)]
 pub(crate) struct CpuSlots {
-    free: Mutex<Vec<u32>>,
+    free: Mutex<BTreeSet<u32>>,
     returned: Condvar,
 }
 
@@ -20,16 +21,16 @@ pub(crate) struct CpuSlot<'a> {
 impl CpuSlots {
     pub(crate) fn new(count: u32) -> Self {
         Self {
-            free: Mutex::new((0..count.max(1)).rev().collect()),
+            free: Mutex::new((0..count.max(1)).collect()),
             returned: Condvar::new(),
         }
     }
 
-    /// Waits for a free slot; slot 0 is preferred.
+    /// Waits for a free slot and takes the lowest, so that one run after the other finds the per-CPU values of slot 0.
     pub(crate) fn lease(&self) -> CpuSlot<'_> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if let Some(number) = free.pop() {
+            if let Some(number) = free.pop_first() {
                 return CpuSlot {
                     slots: self,
                     number,
@@ -49,7 +50,7 @@ impl Drop for CpuSlot<'_> {
             .free
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(self.number);
+            .insert(self.number);
         self.slots.returned.notify_one();
     }
 }

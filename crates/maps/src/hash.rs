@@ -2,8 +2,8 @@
 //!
 //! Lookups walk a chain without a lock. Changes to a chain take the lock of its shard. Replacing a value puts a new element in the
 //! place of the old one by a single store, so that a reader always finds one of them and an address looked up earlier keeps
-//! the old value. (Inserting at the head and then removing the old one would let a reader between the two places miss both.) An element that left its chain keeps its link until the epoch ends, so that a walk that stands
-//! on it goes on.
+//! the old value. (Inserting at the head and then removing the old one would let a reader between the two places miss both.)
+//! An element that left its chain keeps its link until the epoch ends, so that a walk that stands on it goes on.
 
 use crate::layout::{Demand, len, stride};
 use crate::slab::{Node, Slab};
@@ -28,6 +28,8 @@ const FLAGS: u32 = BPF_F_NO_PREALLOC
     | BPF_F_WRONLY_PROG;
 /// Key and value together stay below this (kernel: one allocation of 4 MiB, less the element's header).
 const ELEMENT_BYTES_LIMIT: u64 = (4 << 20) - ELEMENT_HEADER_BYTES;
+/// There are fewer buckets (kernel: their table's bytes fit an unsigned int).
+const BUCKETS_LIMIT: u32 = 1 << 28;
 /// Locks; a chain's lock is its bucket modulo this.
 const SHARDS: usize = 64;
 /// Bytes that Linux 6.18 charges, as fitted to fdinfo: the structure, a bucket, an element's header.
@@ -71,9 +73,9 @@ impl Hash {
         if u64::from(def.value_size) + u64::from(def.key_size) >= ELEMENT_BYTES_LIMIT {
             return Err(Errno::E2BIG);
         }
-        let buckets = def
-            .max_entries
-            .checked_next_power_of_two()
+        let buckets = def.max_entries.checked_next_power_of_two();
+        let buckets = buckets
+            .filter(|buckets| *buckets < BUCKETS_LIMIT)
             .ok_or(Errno::E2BIG)?;
         let seed = if def.map_flags & BPF_F_ZERO_SEED != 0 {
             0
@@ -204,6 +206,26 @@ impl Hash {
         Ok(())
     }
 
+    /// Removes an element, of which `last` gets what it wants while nobody else can.
+    fn remove<R>(&self, key: &[u8], last: impl FnOnce(Node) -> R) -> Result<R, Errno> {
+        if key.len() != self.key_size {
+            return Err(Errno::EINVAL);
+        }
+        let bucket = self.bucket(key);
+        let _lock = self.lock(bucket);
+        let node = self.find(bucket, key).ok_or(Errno::ENOENT)?;
+        let kept = last(node);
+        self.unlink(bucket, node);
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        Ok(kept)
+    }
+
+    fn value_of(&self, node: Node) -> Vec<u8> {
+        let mut value = vec![0; self.value_size];
+        self.slab.value(node, 0, &mut value);
+        value
+    }
+
     fn key_of(&self, node: Node) -> Vec<u8> {
         let mut key = vec![0; self.key_size];
         self.slab.key(node, &mut key);
@@ -222,23 +244,17 @@ impl Map for Hash {
     }
 
     fn delete(&self, key: &[u8]) -> Result<(), Errno> {
-        if key.len() != self.key_size {
-            return Err(Errno::EINVAL);
-        }
-        let bucket = self.bucket(key);
-        let _lock = self.lock(bucket);
-        let node = self.find(bucket, key).ok_or(Errno::ENOENT)?;
-        self.unlink(bucket, node);
-        self.count.fetch_sub(1, Ordering::Relaxed);
-        Ok(())
+        self.remove(key, |_| ())
+    }
+
+    fn take(&self, key: &[u8]) -> Result<Vec<u8>, Errno> {
+        self.remove(key, |node| self.value_of(node))
     }
 
     fn read(&self, key: &[u8]) -> Result<Vec<u8>, Errno> {
         let _pin = crate::pin();
         let node = self.find(self.bucket(key), key).ok_or(Errno::ENOENT)?;
-        let mut value = vec![0; self.value_size];
-        self.slab.value(node, 0, &mut value);
-        Ok(value)
+        Ok(self.value_of(node))
     }
 
     fn write(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), Errno> {

@@ -34,6 +34,14 @@ pub trait Map: Send + Sync + fmt::Debug {
     /// As [`Map::update`]; EINVAL if `value` has the wrong length.
     fn write(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), Errno>;
 
+    /// Command side: removes an element and gives its value, so that of several that take it only one gets it.
+    ///
+    /// # Errors
+    /// ENOENT if there is none, ENOTSUPP where the type cannot do both at once.
+    fn take(&self, _key: &[u8]) -> Result<Vec<u8>, Errno> {
+        Err(Errno::ENOTSUPP)
+    }
+
     /// Command side: the key after `key`, or the first one if `key` is `None` or gone.
     ///
     /// # Errors

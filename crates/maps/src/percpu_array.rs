@@ -10,7 +10,7 @@ const FLAGS: u32 = BPF_F_RDONLY | BPF_F_WRONLY | BPF_F_RDONLY_PROG | BPF_F_WRONL
 /// Bytes that Linux 6.18 charges for the array's own structure (seen in fdinfo).
 const HEADER_BYTES: u64 = 312;
 /// Largest value (kernel `PCPU_MIN_UNIT_SIZE`).
-const VALUE_BYTES_MAX: u32 = 32 << 10;
+const VALUE_BYTES_MAX: u64 = 32 << 10;
 
 /// A per-CPU array map.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(crate) struct PercpuArray {
 impl PercpuArray {
     pub(crate) fn new(def: &MapDef) -> Result<Self, Errno> {
         check_array(def, FLAGS)?;
-        if def.value_size.next_multiple_of(8) > VALUE_BYTES_MAX {
+        if stride(def.value_size) > VALUE_BYTES_MAX {
             return Err(Errno::E2BIG);
         }
         let cpu_bytes = (stride(def.value_size) * u64::from(def.max_entries)).next_multiple_of(64);

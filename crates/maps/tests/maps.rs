@@ -220,3 +220,38 @@ proptest! {
         prop_assert_eq!(seen, expected);
     }
 }
+
+#[test]
+fn sizes_at_the_end_of_their_range_are_refused() {
+    for value_size in [u32::MAX, u32::MAX - 7, (32 << 10) + 1] {
+        let def = def(MapType::PERCPU_ARRAY, 4, value_size, 1);
+        assert_eq!(create(&def).map(drop), Err(Errno::E2BIG), "{value_size}");
+    }
+    for value_size in [u32::MAX, 1 << 31] {
+        let def = def(MapType::ARRAY, 4, value_size, u32::MAX);
+        assert_eq!(create(&def).map(drop), Err(Errno::E2BIG), "{value_size}");
+    }
+    let hash = def(MapType::HASH, u32::MAX, u32::MAX, 1);
+    assert_eq!(create(&hash).map(drop), Err(Errno::E2BIG));
+}
+
+/// However many take an element, one gets it.
+#[test]
+fn a_taken_element_is_taken_once() {
+    const KEYS: u32 = 200;
+    let map = make(MapType::HASH, 4, 4, KEYS);
+    for number in 0..KEYS {
+        map.object()
+            .write(&key(number), &key(number), BPF_ANY)
+            .unwrap();
+    }
+    let taken = || (0..KEYS).filter(|number| map.object().take(&key(*number)).is_ok());
+    let counts = std::thread::scope(|scope| {
+        let takers = [(); 4].map(|()| scope.spawn(|| taken().count()));
+        takers.map(|taker| taker.join().unwrap())
+    });
+    assert_eq!(counts.iter().sum::<usize>(), 200);
+    assert_eq!(map.object().next_key(None), Err(Errno::ENOENT));
+    let array = make(MapType::ARRAY, 4, 4, 1);
+    assert_eq!(array.object().take(&key(0)), Err(Errno::ENOTSUPP));
+}

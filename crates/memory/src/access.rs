@@ -258,8 +258,9 @@ impl Memory for Checked<'_> {
     }
 }
 
+/// Whether an atomic access has a size that there are cells of, and is aligned to it.
 fn aligned(addr: u64, bytes: u32) -> Result<(), Fault> {
-    if addr.is_multiple_of(bytes.into()) {
+    if matches!(bytes, 1 | 2 | 4 | 8) && addr.is_multiple_of(bytes.into()) {
         Ok(())
     } else {
         Err(Fault {
@@ -323,6 +324,32 @@ mod tests {
             memory.read(start, &mut [0; 17]).map_err(|fault| fault.kind),
             Err(FaultKind::OutOfBounds)
         );
+    }
+
+    /// An access of three bytes at a multiple of three is no aligned access of eight.
+    #[test]
+    fn odd_sizes_touch_no_more_than_they_say() {
+        let block = Block::new_small(64);
+        block.fill(0, 64, 0xff);
+        let at = (block.addr()..).find(|at| at % 3 == 0 && at % 8 != 0);
+        let at = at.expect("within a few bytes");
+        let regions = vec![Region {
+            start: at,
+            len: 3,
+            permission: Permission::ReadWrite,
+        }];
+        // SAFETY: the block outlives the token.
+        let memory = unsafe { Checked::new(regions, &NoMore) };
+        assert_eq!(memory.load(at, 3), Ok(0x00ff_ffff));
+        assert_eq!(memory.store(at, 3, 0), Ok(()));
+        let refused = memory.atomic(at, 3, AtomicAccess::Add(1));
+        assert_eq!(
+            refused.map_err(|fault| fault.kind),
+            Err(FaultKind::Misaligned)
+        );
+        let mut all = [0; 64];
+        block.read(0, &mut all);
+        assert_eq!(all.iter().filter(|byte| **byte == 0).count(), 3);
     }
 
     #[test]

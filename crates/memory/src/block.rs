@@ -7,10 +7,15 @@ use std::sync::atomic::AtomicU32;
 
 /// Alignment of every block: a cache line, so that neighbouring CPUs' values do not share one.
 const ALIGN: usize = 64;
+/// Alignment that is asked of the allocator (C `max_align_t` of the hosts that skep builds for).
+const ALLOC_ALIGN: usize = 16;
 
 /// Zeroed memory that programs and commands share. Its address holds for its lifetime.
 #[derive(Debug)]
 pub struct Block {
+    /// What the allocator gave.
+    base: NonNull<u8>,
+    /// The first aligned address of it.
     start: NonNull<u8>,
     len: usize,
 }
@@ -26,8 +31,11 @@ impl Block {
     pub fn new(len: usize) -> Option<Self> {
         let layout = Self::layout(len)?;
         // SAFETY: `layout` has a size of at least ALIGN (see `layout`).
-        let start = unsafe { alloc_zeroed(layout) };
-        NonNull::new(start).map(|start| Self { start, len })
+        let base = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        let slack = base.as_ptr().align_offset(ALIGN);
+        // SAFETY: `layout` holds ALIGN - ALLOC_ALIGN bytes more than the block, and no more lie in front of an aligned address.
+        let start = unsafe { base.add(slack) };
+        Some(Self { base, start, len })
     }
 
     /// Like [`Self::new`], ending the process the way `Box::new` does when memory is out. For small blocks.
@@ -36,8 +44,11 @@ impl Block {
         Self::new(len).unwrap_or_else(|| handle_alloc_error(Layout::new::<[u8; ALIGN]>()))
     }
 
+    /// Room for an aligned block, itself only aligned as allocators align anyway: they have zeroed pages for that, and would
+    /// otherwise write zeros to all of a large map.
     fn layout(len: usize) -> Option<Layout> {
-        Layout::from_size_align(len.max(1).checked_next_multiple_of(ALIGN)?, ALIGN).ok()
+        let bytes = len.max(1).checked_next_multiple_of(ALIGN)?;
+        Layout::from_size_align(bytes.checked_add(ALIGN - ALLOC_ALIGN)?, ALLOC_ALIGN).ok()
     }
 
     /// Address of the first byte.
@@ -118,8 +129,8 @@ impl Block {
 impl Drop for Block {
     fn drop(&mut self) {
         let layout = Self::layout(self.len).expect("the same call succeeded in `new`");
-        // SAFETY: `start` came from `alloc_zeroed` with this very layout.
-        unsafe { dealloc(self.start.as_ptr(), layout) }
+        // SAFETY: `base` came from `alloc_zeroed` with this very layout.
+        unsafe { dealloc(self.base.as_ptr(), layout) }
     }
 }
 
@@ -148,6 +159,16 @@ mod tests {
     #[should_panic(expected = "in a block of 8")]
     fn refuses_a_range_that_leaves_it() {
         Block::new_small(8).write(usize::MAX, &[0; 2]);
+    }
+
+    /// A map of gigabytes costs what is written to it, as far as the host's allocator allows.
+    #[test]
+    fn a_huge_block_is_zeroed_by_the_host() {
+        if let Some(block) = Block::new(4 << 30) {
+            let mut end = [1; 2];
+            block.read((4 << 30) - 2, &mut end);
+            assert_eq!((end, block.addr() % 64), ([0; 2], 0));
+        }
     }
 
     #[test]

@@ -36,16 +36,18 @@ cell!(cell64, AtomicU64);
 pub(crate) unsafe fn load(addr: u64, bytes: u32) -> u64 {
     const R: Ordering = Ordering::Relaxed;
     if addr.is_multiple_of(bytes.into()) {
-        return match bytes {
+        match bytes {
             // SAFETY: the caller vouches for the bytes; aligned by the test above. (The same in each arm.)
-            1 => unsafe { cell8(addr) }.load(R).into(),
+            1 => return unsafe { cell8(addr) }.load(R).into(),
             // SAFETY: as above.
-            2 => unsafe { cell16(addr) }.load(R).into(),
+            2 => return unsafe { cell16(addr) }.load(R).into(),
             // SAFETY: as above.
-            4 => unsafe { cell32(addr) }.load(R).into(),
+            4 => return unsafe { cell32(addr) }.load(R).into(),
             // SAFETY: as above.
-            _ => unsafe { cell64(addr) }.load(R),
-        };
+            8 => return unsafe { cell64(addr) }.load(R),
+            // No other number is a cell's, whatever it divides.
+            _ => {}
+        }
     }
     let mut out = [0; 8];
     let len = usize::try_from(bytes.min(8)).expect("at most 8");
@@ -66,16 +68,18 @@ pub(crate) unsafe fn load(addr: u64, bytes: u32) -> u64 {
 pub(crate) unsafe fn store(addr: u64, bytes: u32, value: u64) {
     const R: Ordering = Ordering::Relaxed;
     if addr.is_multiple_of(bytes.into()) {
-        return match bytes {
+        match bytes {
             // SAFETY: the caller vouches for the bytes; aligned by the test above. (The same in each arm.)
-            1 => unsafe { cell8(addr) }.store(value as u8, R),
+            1 => return unsafe { cell8(addr) }.store(value as u8, R),
             // SAFETY: as above.
-            2 => unsafe { cell16(addr) }.store(value as u16, R),
+            2 => return unsafe { cell16(addr) }.store(value as u16, R),
             // SAFETY: as above.
-            4 => unsafe { cell32(addr) }.store(value as u32, R),
+            4 => return unsafe { cell32(addr) }.store(value as u32, R),
             // SAFETY: as above.
-            _ => unsafe { cell64(addr) }.store(value, R),
-        };
+            8 => return unsafe { cell64(addr) }.store(value, R),
+            // No other number is a cell's, whatever it divides.
+            _ => {}
+        }
     }
     let len = usize::try_from(bytes.min(8)).expect("at most 8");
     // SAFETY: the caller vouches for the bytes.
@@ -153,7 +157,7 @@ macro_rules! rmw {
 /// One atomic access to 1, 2, 4 or 8 bytes; gives the old value.
 ///
 /// # Safety
-/// As [`store`], and `addr` is a multiple of `bytes`.
+/// As [`store`], `bytes` is one of these four, and `addr` is a multiple of it.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "operands are cut to the access"

@@ -15,8 +15,16 @@ pub enum PortError {
         /// Why.
         source: std::io::Error,
     },
-    /// A file that is no capture, or a broken one.
-    #[error("{}: not a capture that skep can read, at packet {number}: {why}", path.display())]
+    /// A file that is no capture.
+    #[error("{}: not a capture that skep can read: {why}", path.display())]
+    NoCapture {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A capture that is broken.
+    #[error("{}: packet {number} cannot be read: {why}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,

@@ -1,6 +1,6 @@
 //! Ports by interface index, and the loop that takes frames through programs.
 
-use crate::{Counts, Frame, Port, PortError, Verdict};
+use crate::{Counts, Frame, ListPort, Port, PortError, Verdict};
 use skep_exec::{Packet, PacketSpec, RunError};
 use skep_machine::{AttachError, AttachMode, Attached, Connection, Ports, Prog};
 use skep_uapi::Engine;
@@ -78,16 +78,15 @@ impl PortSet {
         runs: Runs,
         mut each: impl FnMut(&Handled),
     ) -> Result<Counts, PortError> {
-        let (mut port, prog) = self.take(ifindex)?;
-        let result = pump(&mut *port, ifindex, &prog, connection, runs, &mut each);
+        let (mut taken, prog) = self.take(ifindex)?;
+        let port = &mut *taken.port;
+        let result = pump(port, ifindex, &prog, connection, runs, &mut each);
         let finished = port.finish();
-        if let Some(place) = self.lock().get_mut(&ifindex) {
-            place.port = Some(port);
-        }
-        finished.and(result)
+        let counts = result?;
+        finished.map(|()| counts)
     }
 
-    fn take(&self, ifindex: u32) -> Result<(Box<dyn Port>, Arc<Prog>), PortError> {
+    fn take(&self, ifindex: u32) -> Result<(Taken<'_>, Arc<Prog>), PortError> {
         let missing = |what| PortError::Empty { ifindex, what };
         let mut ports = self.lock();
         let place = ports.get_mut(&ifindex).ok_or(missing("no such port"))?;
@@ -100,7 +99,28 @@ impl PortSet {
             .port
             .take()
             .ok_or(missing("it is being pumped already"))?;
-        Ok((port, prog))
+        let taken = Taken {
+            set: self,
+            ifindex,
+            port,
+        };
+        Ok((taken, prog))
+    }
+}
+
+/// A port that is being pumped. Dropping it, in whatever way the pumping ended, puts the port back.
+struct Taken<'set> {
+    set: &'set PortSet,
+    ifindex: u32,
+    port: Box<dyn Port>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let port = std::mem::replace(&mut self.port, Box::new(ListPort::default()));
+        if let Some(place) = self.set.lock().get_mut(&self.ifindex) {
+            place.port = Some(port);
+        }
     }
 }
 
@@ -171,7 +191,10 @@ impl Ports for PortSet {
         let place = ports
             .get_mut(&ifindex)
             .ok_or(AttachError::NoSuchPort(ifindex))?;
-        place.attached = None;
+        let detached = place.attached.take();
+        // The program may end with this, which needs no lock.
+        drop(ports);
+        drop(detached);
         Ok(())
     }
 

@@ -104,30 +104,37 @@ fn put_edge(random: &mut Random, bytes: &mut [u8], at: usize) {
     }
 }
 
-/// Marsaglia's xorshift, 64 bits.
-#[derive(Debug)]
-struct Random(u64);
+/// Marsaglia's xorshift, 64 bits: the same numbers in every run with the same seed.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
 
 impl Random {
-    fn new(seed: u64) -> Self {
+    /// A generator; seeds that differ in the lowest bit alone may give the same numbers.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
         Self(seed | 1)
     }
 
-    fn next(&mut self) -> u64 {
+    /// The next number.
+    pub fn word(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0
     }
 
-    /// A number below `bound`, which is not zero.
-    fn below(&mut self, bound: usize) -> usize {
+    /// A number below `bound`.
+    ///
+    /// # Panics
+    /// If `bound` is zero.
+    pub fn below(&mut self, bound: usize) -> usize {
         let bound = u64::try_from(bound).expect("a length fits 64 bits");
-        usize::try_from(self.next() % bound).expect("the remainder is below a usize")
+        usize::try_from(self.word() % bound).expect("the remainder is below a usize")
     }
 
-    fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes()[3]
+    /// A byte.
+    pub fn byte(&mut self) -> u8 {
+        self.word().to_le_bytes()[3]
     }
 }
 

@@ -25,7 +25,7 @@ mod verified;
 pub use env::{Env, FuncInfo, LineInfo, MapDesc};
 pub use log::{Log, LogLevel};
 pub use reject::{Bound, Dir, R, Reject};
-pub use verified::{Access, InsnInfo, Stats, Subprog, Verified};
+pub use verified::{Access, InsnInfo, Stats, Subprog, UsedMap, Verified};
 
 use explore::Explorer;
 use path::Path;
@@ -135,10 +135,21 @@ fn verified(
             name: decl.name.clone(),
         }
     });
+    let used_maps = checked.used_maps.iter().map(|&index| {
+        let map = &env.maps[index];
+        UsedMap {
+            index,
+            id: map.id,
+            map_type: map.map_type,
+            key_size: map.key_size,
+            value_size: map.value_size,
+            max_entries: map.max_entries,
+        }
+    });
     Verified {
         subprogs: subprogs.collect(),
         insns: infos.into_boxed_slice(),
-        used_maps: checked.used_maps.into_boxed_slice(),
+        used_maps: used_maps.collect(),
         program: Program::new(checked.insns)
             .expect("only the sources of wide immediates differ from the decoded program"),
         prog_type: env.prog_type,

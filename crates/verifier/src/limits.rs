@@ -27,9 +27,10 @@ pub(crate) const PACKET_OFFSET_MAX: i64 = 0xffff;
 pub(crate) const JUMPS_WITHOUT_CHECKPOINT_MAX: u32 = 40;
 /// Nodes of the precision graph; beyond, every scalar counts as precise, which is sound. 12 bytes each.
 pub(crate) const PRECISION_NODES_MAX: usize = 24_000_000;
-/// Bytes of the log; what comes after is dropped. The kernel's own buffer is bounded by the caller.
-pub(crate) const LOG_BYTES_MAX: usize = 64 << 20;
+/// Registers and stack slots in stored states at one time, about 100 bytes each; beyond, no more states are stored, which
+/// is sound and merely prunes less. The kernel's own memory is bounded by the control group of the caller.
+pub(crate) const STORED_REGS_MAX: usize = 8_000_000;
+/// Bytes of the log that are kept at least; of a longer one the end counts. As much as libbpf gives the kernel at most.
+pub(crate) const LOG_BYTES_MAX: usize = 16 << 20;
 /// Arguments of a format string (`MAX_BPRINTF_VARARGS`).
 pub(crate) const FORMAT_ARGS_MAX: u64 = 12;
-/// Bytes of stack that the counter of `may_goto` takes.
-pub(crate) const MAY_GOTO_BYTES: u32 = 8;

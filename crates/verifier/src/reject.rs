@@ -123,6 +123,10 @@ rejects! {
     Sleepable {} EINVAL "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable";
     /// Functions at the end without a line record.
     LineInfoMissingFrom { count: usize, subprog: usize } EINVAL "missing bpf_line_info for {count} funcs starting from func#{subprog}";
+    /// A tail call in a called function whose result's type is not known.
+    TailCallWithoutBtf {} EINVAL "tail_call is not allowed in subprogs without BTF";
+    /// A tail call in a called function that returns something else than a number.
+    TailCallReturn {} EINVAL "tail_call is only allowed in functions that return 'int'";
     /// A global function that returns something else than a number.
     GlobalReturnType { name: String } EINVAL "Global function {name}() doesn't return scalar. Only those are supported.";
     /// A global function with more arguments than registers.

@@ -1,7 +1,7 @@
 //! The proof: instructions that the verifier accepted, with what it learned about each.
 
 use skep_isa::{InsnIdx, Program};
-use skep_uapi::{AttachType, ProgType};
+use skep_uapi::{AttachType, MapId, MapType, ProgType};
 
 /// What a memory instruction accesses. Every path to one instruction agrees on it (the verifier refuses otherwise).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -67,13 +67,31 @@ pub struct Stats {
     pub usec: u64,
 }
 
+/// A map that a program refers to, as it was when the program was verified against it: whoever runs the program must give it
+/// this very map.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UsedMap {
+    /// Index into `Env::maps`.
+    pub index: usize,
+    /// Id.
+    pub id: MapId,
+    /// Type.
+    pub map_type: MapType,
+    /// Bytes of a key.
+    pub key_size: u32,
+    /// Bytes of a value.
+    pub value_size: u32,
+    /// Largest number of entries.
+    pub max_entries: u32,
+}
+
 /// Instructions that `verify` accepted, with what it learned about each. Holding it is the proof that it ran.
 #[derive(Clone, Debug)]
 pub struct Verified {
     pub(crate) program: Program,
     pub(crate) insns: Box<[InsnInfo]>,
     pub(crate) subprogs: Box<[Subprog]>,
-    pub(crate) used_maps: Box<[usize]>,
+    pub(crate) used_maps: Box<[UsedMap]>,
     pub(crate) prog_type: ProgType,
     pub(crate) expected_attach_type: AttachType,
     pub(crate) stats: Stats,
@@ -102,9 +120,9 @@ impl Verified {
         &self.subprogs
     }
 
-    /// Maps that the program refers to, in order of first reference, as indices into `Env::maps`.
+    /// Maps that the program refers to, in order of first reference.
     #[must_use]
-    pub fn used_maps(&self) -> &[usize] {
+    pub fn used_maps(&self) -> &[UsedMap] {
         &self.used_maps
     }
 

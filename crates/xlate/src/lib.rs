@@ -23,6 +23,7 @@ pub use wire::WireNames;
 
 use skep_isa::{Insn, InsnIdx};
 use skep_uapi as _;
+use skep_verifier::UsedMap;
 
 /// What an interpreter needs of a program, verified or not.
 pub trait Runnable {
@@ -39,7 +40,7 @@ pub struct Xlated {
     insns: Box<[Insn]>,
     origin: Box<[InsnIdx]>,
     functions: Box<[Function]>,
-    used_maps: Box<[usize]>,
+    used_maps: Box<[UsedMap]>,
 }
 
 impl Xlated {
@@ -61,9 +62,9 @@ impl Xlated {
         &self.functions
     }
 
-    /// The program's map table: its maps as indices into the verifier's `Env::maps` (`Verified::used_maps`).
+    /// The program's map table (`Verified::used_maps`).
     #[must_use]
-    pub fn used_maps(&self) -> &[usize] {
+    pub fn used_maps(&self) -> &[UsedMap] {
         &self.used_maps
     }
 

@@ -6,6 +6,7 @@ use crate::calls::{self, Held};
 use crate::failure::{EXIT_ERROR, Failure, Outcome};
 use crate::prog::pin::{pin as pin_to, pin_selected};
 use crate::select;
+use skep_object::kernel_name;
 use skep_uapi::{Command, MapCreate, MapType};
 
 /// `map pin`.
@@ -51,7 +52,7 @@ pub(crate) fn create(session: &mut Session, args: &mut Args) -> Outcome {
             if !map.name.is_empty() {
                 return Err(Failure::message("map name already specified"));
             }
-            map.name = args.next().unwrap_or_default();
+            map.name = kernel_name(&args.next().unwrap_or_default());
         } else if args.take("key") {
             map.key_size = seen.number(args, "key size")?;
         } else if args.take("value") {

@@ -11,7 +11,7 @@ use crate::failure::{Failure, Outcome};
 use crate::output::escape;
 use crate::prog::pin::{pin, refused};
 use crate::select::{self, absolute};
-use skep_loader::{LoadError, Loaded, MapRef, Options, ProgKind, Programs, Reuse};
+use skep_loader::{LoadError, Loaded, MapRef, Options, ProgKind, Programs, Reuse, Warning};
 use skep_object::{Object, ObjectName, SectionDef};
 use skep_uapi::{Bpf, Command, Errno, Handle};
 
@@ -186,9 +186,16 @@ fn load_failure(session: &mut Session, error: &LoadError) -> Failure {
         LoadError::NoSuchMap(MapRef::Name(name)) => {
             format!("unable to find map '{}'", escape(name))
         }
+        LoadError::NoSuchMap(MapRef::Index(index)) => format!("map idx '{index}' not used"),
         error => format!("failed to load object file: {}", escape(&error.to_string())),
     };
     Failure::message(text)
+}
+
+/// Whether a warning is told unasked. An object without its types lacks what its user sees; a map of a kind that takes no
+/// types lacks nothing.
+fn is_news(warning: &Warning) -> bool {
+    matches!(warning, Warning::Unreadable(_) | Warning::Btf { .. })
 }
 
 fn pin_loaded(
@@ -204,8 +211,8 @@ fn pin_loaded(
             writeln!(session.out.errors(), "{}", program.log.trim_end())?;
         }
     }
-    // What did no harm is told to those who look into the load: silence is success.
-    for warning in loaded.warnings.iter().filter(|_| session.options.debug) {
+    let debug = session.options.debug;
+    for warning in loaded.warnings.iter().filter(|one| debug || is_news(one)) {
         writeln!(
             session.out.errors(),
             "Warning: {}",

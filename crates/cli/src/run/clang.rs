@@ -1,5 +1,6 @@
 //! Compiling C source with the host's clang.
 
+use crate::batch::system_text;
 use crate::failure::{Failure, Outcome};
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -41,6 +42,14 @@ pub(crate) fn object_of(file: &Path) -> Outcome<Option<Temporary>> {
     if file.extension() != Some(OsStr::new("c")) {
         return Ok(None);
     }
+    // Said here, because every clang would say it in its own words.
+    fs::File::open(file).map_err(|error| {
+        Failure::message(format!(
+            "{}: cannot be read: {}",
+            file.display(),
+            system_text(&error)
+        ))
+    })?;
     let stem = file.file_stem().unwrap_or(OsStr::new("program"));
     let folder = private_folder()?;
     let mut name = stem.to_owned();
@@ -100,6 +109,8 @@ fn compile(source: &Path, object: &Path) -> Outcome {
                 )));
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
+            // Also said if there is none, but a folder of PATH may not be searched.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && is_name(clang) => {}
             Err(error) => {
                 return Err(Failure::message(format!(
                     "{}: cannot be run: {error}",
@@ -116,6 +127,11 @@ fn compile(source: &Path, object: &Path) -> Outcome {
         "{}: C source needs clang, and there is no {tried}: {REMEDY}",
         source.display()
     )))
+}
+
+/// Whether a command is looked up in `PATH`.
+fn is_name(command: &OsStr) -> bool {
+    Path::new(command).components().count() == 1
 }
 
 /// The flags of `examples/Makefile`.

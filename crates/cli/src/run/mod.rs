@@ -32,7 +32,7 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
     let loaded = Machine::new()
         .load(&object)
         .map_err(|error| refused(&options.file, &error))?;
-    let (name, program) = choose(&loaded, options.program.as_deref())?;
+    let (name, program) = choose(&options, &loaded)?;
     let load = Loaded::new(&object, &program, begun.elapsed());
     let mut report = Report::begin(session, &name, load, loaded.warnings())?;
 
@@ -79,22 +79,68 @@ fn open_port(options: &RunOptions) -> Outcome<Box<dyn Port>> {
 }
 
 /// The program that the options name, else the first one.
-fn choose(loaded: &skep::Loaded, name: Option<&str>) -> Outcome<(String, Program)> {
-    let message = |error: skep::Error| Failure::message(error.to_string());
-    if let Some(name) = name {
-        return Ok((name.to_owned(), loaded.program(name).map_err(message)?));
+fn choose(options: &RunOptions, loaded: &skep::Loaded) -> Outcome<(String, Program)> {
+    let file = options.file.as_path();
+    let message = |error: skep::Error| refused(file, &error);
+    if let Some(name) = &options.program {
+        return Ok((name.clone(), loaded.program(name).map_err(message)?));
     }
     let first = loaded.programs().map_err(message)?.into_iter().next();
-    first.ok_or_else(|| Failure::message("the object has no program"))
+    first.ok_or_else(|| Failure::message(format!("{}: no program in it", file.display())))
 }
 
 /// The error line for a file; a rejection brings its log.
 fn refused(file: &Path, error: &skep::Error) -> Failure {
-    let text = error.to_string();
+    let text = shortened(&error.to_string());
     let named = text.contains(&*file.to_string_lossy());
     Failure::message(if named {
         text
     } else {
         format!("{}: {text}", file.display())
     })
+}
+
+/// Lines of a log that are shown at its end.
+const LOG_LINES_SHOWN: usize = 40;
+
+/// A long log cut to its first line and its end, which says why.
+fn shortened(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let Some(left_out) = lines
+        .len()
+        .checked_sub(LOG_LINES_SHOWN + 1)
+        .filter(|count| *count > 0)
+    else {
+        return text.to_owned();
+    };
+    let note = format!(
+        "({left_out} lines of the verifier's log are left out; skep -d prog load shows all)"
+    );
+    let end = lines[lines.len() - LOG_LINES_SHOWN..].join("\n");
+    format!("{}\n{note}\n{end}", lines[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_log_shows_its_end() {
+        let text = |lines: usize| {
+            (0..lines)
+                .map(|line| line.to_string())
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        assert_eq!(
+            shortened(&text(LOG_LINES_SHOWN + 1)),
+            text(LOG_LINES_SHOWN + 1)
+        );
+        let short = shortened(&text(1000));
+        assert!(
+            short.starts_with("0\n(959 lines") && short.ends_with("\n999"),
+            "{short}"
+        );
+        assert_eq!(short.lines().count(), LOG_LINES_SHOWN + 2);
+    }
 }

@@ -75,10 +75,7 @@ pub(crate) fn parse(session: &mut Session, words: &[String]) -> Outcome<Option<R
             return Ok(None);
         }
         Err(error) => {
-            let text = error.to_string();
-            return Err(Failure::message(
-                text.trim_start_matches("error: ").trim_end().to_owned(),
-            ));
+            return Err(Failure::message(one_line(&error)));
         }
     };
     if matches.get_flag("pretty") {
@@ -115,6 +112,17 @@ fn options(matches: &ArgMatches) -> Outcome<RunOptions> {
         repeat: matches.get_one::<u32>("repeat").copied().unwrap_or(1),
         engine,
     })
+}
+
+/// What is wrong with the options, without the hints that follow: errors are one line each.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let problem = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<&str> = problem
+        .trim_start_matches("error: ")
+        .split_whitespace()
+        .collect();
+    words.join(" ")
 }
 
 /// A packet from hexadecimal digits; blanks and colons between them do not matter.

@@ -139,7 +139,7 @@ impl Report {
         warnings: Vec<String>,
     ) -> Outcome<Self> {
         for warning in warnings {
-            writeln!(session.out.errors(), "warning: {warning}")?;
+            writeln!(session.out.errors(), "Warning: {}", escape(&warning))?;
         }
         if !session.out.is_json() {
             writeln!(session.out.results(), "{}", load.text(name))?;

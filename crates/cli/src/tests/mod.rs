@@ -159,7 +159,10 @@ fn closed_output_is_quiet() {
     let out = Out::new(Box::new(Closed), Box::new(errors.clone()), options.format);
     let mut session = Session::on(Arc::new(Fake::new()), options, out);
     let error = app::run(&mut session, vec!["prog".to_owned()]).unwrap_err();
-    assert_eq!(app::output_failed(&error), crate::failure::EXIT_PIPE);
+    assert_eq!(
+        app::output_failed(&error, &mut io::sink()),
+        crate::failure::EXIT_PIPE
+    );
     assert_eq!(errors.text(), "");
 }
 

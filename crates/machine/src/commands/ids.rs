@@ -3,7 +3,13 @@
 use crate::{Connection, Object};
 use skep_uapi::{Errno, ObjectKind, Value};
 
+/// Ids are positive `int`s in Linux; asking for what comes after this one or a larger one is an error.
+const ID_END: u32 = i32::MAX.cast_unsigned();
+
 pub(crate) fn next(connection: &Connection, kind: ObjectKind, after: u32) -> Result<Value, Errno> {
+    if after >= ID_END {
+        return Err(Errno::EINVAL);
+    }
     let machine = connection.machine();
     let next = match kind {
         ObjectKind::Prog => machine.progs.after(after),

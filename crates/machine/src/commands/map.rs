@@ -1,10 +1,11 @@
 //! `BPF_MAP_*`.
 
 use crate::{BtfObject, Connection, MapBody, Object, name};
+use skep_btf::{Btf, Int, Kind};
 use skep_maps::MapDef;
 use skep_uapi::{
-    BPF_F_LOCK, BPF_F_RDONLY, BPF_F_RDONLY_PROG, BPF_F_WRONLY, BPF_F_WRONLY_PROG, BtfId, Errno,
-    Handle, MapCreate, MapId, MapInfo, MapType, TypeId, Value,
+    BPF_F_RDONLY, BPF_F_RDONLY_PROG, BPF_F_WRONLY, BPF_F_WRONLY_PROG, BtfId, Errno, Handle,
+    MapCreate, MapId, MapInfo, MapType, TypeId, Value,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,10 +26,9 @@ pub(crate) fn create(connection: &Connection, create: MapCreate) -> Result<Value
     if create.inner_map.is_some() || create.map_extra != 0 {
         return Err(Errno::EINVAL);
     }
-    let btf = create
-        .btf
-        .map(|handle| connection.btf(handle))
-        .transpose()?;
+    let btf = create.btf.map(|handle| connection.btf(handle));
+    let typed = [create.btf_key_type_id, create.btf_value_type_id] != [TypeId(0); 2];
+    let btf = btf.transpose()?.filter(|_| typed);
     check_btf(&create, btf.as_deref())?;
     let machine = connection.machine();
     let made = machine.maps.insert(|id| {
@@ -46,29 +46,34 @@ pub(crate) fn create(connection: &Connection, create: MapCreate) -> Result<Value
     connection.open(Object::Map(map)).map(Value::Handle)
 }
 
-/// Types of key and value must exist and have the map's sizes; a key type needs a value type.
+/// Types of key and value must exist and have the map's sizes. Of arrays, the key must be a 32-bit integer; only an array of one
+/// entry that is global data, whose key means nothing, may leave the key without a type.
 fn check_btf(create: &MapCreate, btf: Option<&BtfObject>) -> Result<(), Errno> {
     let (key, value) = (create.btf_key_type_id, create.btf_value_type_id);
-    let Some(btf) = btf else {
-        return if key == TypeId(0) && value == TypeId(0) {
-            Ok(())
-        } else {
-            Err(Errno::EINVAL)
-        };
+    let Some(BtfObject { btf, .. }) = btf else {
+        let untyped = key == TypeId(0) && value == TypeId(0);
+        return if untyped { Ok(()) } else { Err(Errno::EINVAL) };
     };
-    if value == TypeId(0) || btf.btf.size_of(value) != Some(create.value_size) {
-        return Err(Errno::EINVAL);
-    }
-    let is_array = matches!(create.map_type, MapType::ARRAY | MapType::PERCPU_ARRAY);
-    if key == TypeId(0) {
-        // Only global data, whose key means nothing, may leave the key without a type.
-        return if is_array { Ok(()) } else { Err(Errno::EINVAL) };
-    }
-    if btf.btf.size_of(key) == Some(create.key_size) {
+    let key_good = if key == TypeId(0) {
+        create.map_type == MapType::ARRAY
+            && create.max_entries == 1
+            && matches!(btf.get(value).map(|ty| &ty.kind), Some(Kind::Datasec(_)))
+    } else {
+        let is_array = matches!(create.map_type, MapType::ARRAY | MapType::PERCPU_ARRAY);
+        btf.size_of(key) == Some(create.key_size) && (!is_array || is_index(btf, key))
+    };
+    if key_good && value != TypeId(0) && btf.size_of(value) == Some(create.value_size) {
         Ok(())
     } else {
         Err(Errno::EINVAL)
     }
+}
+
+/// Whether a type is a 32-bit integer, whatever it is called.
+fn is_index(btf: &Btf, key: TypeId) -> bool {
+    let key = btf.resolve(key).and_then(|key| btf.get(key));
+    let whole = |int: &Int| int.size == 4 && int.bits == 32 && int.bit_offset == 0;
+    matches!(key.map(|ty| &ty.kind), Some(Kind::Int(int)) if whole(int))
 }
 
 /// The map of a handle, if its flags allow what the command wants.
@@ -102,8 +107,8 @@ pub(crate) fn lookup(
     flags: u64,
 ) -> Result<Value, Errno> {
     let map = open(connection, handle, Want::Read)?;
-    // No value has a spin lock yet, so BPF_F_LOCK is as wrong as any other flag.
-    if flags & BPF_F_LOCK != 0 || flags != 0 {
+    // No value has a spin lock yet, so that `BPF_F_LOCK` is as wrong as any other flag.
+    if flags != 0 {
         return Err(Errno::EINVAL);
     }
     check_key(&map, key)?;
@@ -111,12 +116,12 @@ pub(crate) fn lookup(
 }
 
 /// Runs a write between the marks that freezing looks at.
-fn write(map: &MapBody, change: impl FnOnce() -> Result<(), Errno>) -> Result<Value, Errno> {
+fn write<R>(map: &MapBody, change: impl FnOnce() -> Result<R, Errno>) -> Result<R, Errno> {
     map.writers.fetch_add(1, Ordering::SeqCst);
     let frozen = map.frozen.load(Ordering::SeqCst);
     let result = if frozen { Err(Errno::EPERM) } else { change() };
     map.writers.fetch_sub(1, Ordering::SeqCst);
-    result.map(|()| Value::Unit)
+    result
 }
 
 pub(crate) fn update(
@@ -128,13 +133,13 @@ pub(crate) fn update(
 ) -> Result<Value, Errno> {
     let map = open(connection, handle, Want::Write)?;
     check_key(&map, key)?;
-    write(&map, || map.map.object().write(key, value, flags))
+    write(&map, || map.map.object().write(key, value, flags)).map(|()| Value::Unit)
 }
 
 pub(crate) fn delete(connection: &Connection, handle: Handle, key: &[u8]) -> Result<Value, Errno> {
     let map = open(connection, handle, Want::Write)?;
     check_key(&map, key)?;
-    write(&map, || map.map.object().delete(key))
+    write(&map, || map.map.object().delete(key)).map(|()| Value::Unit)
 }
 
 pub(crate) fn lookup_and_delete(
@@ -147,12 +152,7 @@ pub(crate) fn lookup_and_delete(
         return Err(Errno::EPERM);
     }
     check_key(&map, key)?;
-    if map.create.map_type != MapType::HASH {
-        return Err(Errno::ENOTSUPP);
-    }
-    let value = map.map.object().read(key)?;
-    write(&map, || map.map.object().delete(key))?;
-    Ok(Value::Bytes(value))
+    write(&map, || map.map.object().take(key)).map(Value::Bytes)
 }
 
 pub(crate) fn next_key(

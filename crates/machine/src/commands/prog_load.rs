@@ -9,29 +9,38 @@ use skep_isa::{Imm64, Insn, InsnIdx, Program, RawInsn, decode};
 use skep_sys::clock::{Clock, now_ns};
 use skep_uapi::{
     BPF_F_ANY_ALIGNMENT, BPF_F_RDONLY_PROG, BPF_F_SLEEPABLE, BPF_F_STRICT_ALIGNMENT,
-    BPF_F_TEST_REG_INVARIANTS, BPF_F_TEST_RND_HI32, BPF_F_TEST_STATE_FREQ, BPF_F_XDP_HAS_FRAGS,
-    Errno, Handle, MapType, ProgId, ProgLoad, Reply, TypeId, Value,
+    BPF_F_TEST_REG_INVARIANTS, BPF_F_TEST_RND_HI32, BPF_F_TEST_STATE_FREQ,
+    BPF_F_XDP_DEV_BOUND_ONLY, BPF_F_XDP_HAS_FRAGS, Errno, Handle, MapType, ProgId, ProgLoad, Reply,
+    TAG_SIZE, TypeId, Value,
 };
-use skep_verifier::{Env, FuncInfo, LineInfo, Log, LogLevel, MapDesc, Verified};
+use skep_verifier::{Env, FuncInfo, LineInfo, Log, LogLevel, MapDesc, Reject, Verified};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 /// Longest program (kernel `BPF_COMPLEXITY_LIMIT_INSNS`).
 const INSNS_MAX: usize = 1_000_000;
-/// Program flags that skep knows; devices to bind to and tokens it has none.
-const FLAGS: u32 = BPF_F_STRICT_ALIGNMENT
+/// Program flags that skep knows; tokens it has none, and without a device being bound to one means nothing.
+const FLAGS: u32 = BPF_F_XDP_DEV_BOUND_ONLY
+    | BPF_F_STRICT_ALIGNMENT
     | BPF_F_ANY_ALIGNMENT
     | BPF_F_TEST_RND_HI32
     | BPF_F_TEST_STATE_FREQ
     | BPF_F_SLEEPABLE
     | BPF_F_XDP_HAS_FRAGS
     | BPF_F_TEST_REG_INVARIANTS;
+/// Bits of the log level: two of verbosity, statistics, and a buffer that does not wrap (which skep's log never does).
+const LOG_LEVELS: u32 = 15;
+/// Maps that a program can use (kernel `MAX_USED_MAPS`).
+const MAPS_MAX: usize = 64;
 /// Bytes of the records that skep reads; longer ones are taken if the rest is zero.
 const FUNC_INFO_BYTES: usize = 8;
 const LINE_INFO_BYTES: usize = 16;
 /// Longest record (kernel `MAX_FUNCINFO_REC_SIZE`, `MAX_LINEINFO_REC_SIZE`).
 const RECORD_BYTES_MAX: u32 = 252;
+/// The last line of Linux's log of a program that was refused before any path was walked.
+const NOTHING_PROCESSED: &str = "processed 0 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 \
+                                 mark_read 0";
 /// Licences that Linux counts as compatible with the GPL (`include/linux/license.h`).
 const GPL_COMPATIBLE: [&str; 6] = [
     "GPL",
@@ -53,75 +62,107 @@ pub(crate) fn load(connection: &Connection, load: &ProgLoad) -> Reply {
 
 fn try_load(connection: &Connection, load: &ProgLoad, log: &mut Log) -> Result<Handle, Errno> {
     name::check(&load.name)?;
-    if load.ifindex != 0 || load.prog_flags & !FLAGS != 0 {
+    if load.ifindex != 0 || load.prog_flags & !FLAGS != 0 || load.log_level & !LOG_LEVELS != 0 {
         return Err(Errno::EINVAL);
     }
     prog_type(load.prog_type).ok_or(Errno::EINVAL)?;
     let raw = slots(&load.insns)?;
-    let btf = load.btf.map(|handle| connection.btf(handle)).transpose()?;
-    let func_info = func_records(load)?;
-    let line_info = line_records(load)?;
+    let info = Info {
+        btf: load.btf.map(|handle| connection.btf(handle)).transpose()?,
+        funcs: func_records(load)?,
+        lines: line_records(load)?,
+    };
     let begun = now_ns(Clock::Monotonic);
     let program = decode(&raw).map_err(|error| {
         log.line(&error.to_string());
+        log.line(NOTHING_PROCESSED);
         Errno::EINVAL
     })?;
-    let maps = referenced_maps(connection, &program, &load.fd_array)?;
-    let verified = verify(
-        load,
-        program,
-        &maps,
-        btf.as_deref(),
-        (&func_info, &line_info),
-        log,
-    )?;
-    let tag = tag::tag(&raw);
+    let maps = referenced_maps(connection, &program, &load.fd_array, log)?;
+    let verified = verify(load, program, &maps, &info, log)?;
+    let ready = make_ready(verified, &maps, begun, log)?;
+    publish(connection, load, info, tag::tag(&raw), ready)
+}
+
+/// What BTF says about a program.
+struct Info {
+    btf: Option<Arc<BtfObject>>,
+    funcs: Vec<FuncInfo>,
+    lines: Vec<LineInfo>,
+}
+
+/// A program that can run.
+struct Ready {
+    image: Image,
+    maps: Vec<Arc<MapBody>>,
+    verified_insns: u32,
+    stages: LoadStages,
+}
+
+/// Translates and compiles a program whose verification `begun` at that time and has just ended.
+fn make_ready(
+    verified: Verified,
+    referenced: &[Referenced],
+    begun: u64,
+    log: &mut Log,
+) -> Result<Ready, Errno> {
     let verified_insns = verified.stats().processed_insns;
     let verified_at = now_ns(Clock::Monotonic);
     let xlated = skep_xlate::translate(verified).map_err(|error| {
         log.line(&error.to_string());
         Errno::ERANGE
     })?;
-    let func_tags = tag::of_functions(tag, &xlated);
-    let used: Vec<_> = xlated
-        .used_maps()
-        .iter()
-        .map(|index| Arc::clone(&maps[*index].map))
+    let used = xlated.used_maps().iter();
+    let maps: Vec<_> = used
+        .map(|used| Arc::clone(&referenced[used.index].map))
         .collect();
     let translated_at = now_ns(Clock::Monotonic);
-    let values = used.iter().map(|map| Arc::clone(&map.map)).collect();
+    let values = maps.iter().map(|map| Arc::clone(&map.map)).collect();
     let image = Image::publish(xlated, values, Native::IfPossible).map_err(|error| {
         log.line(&error.to_string());
         Errno::ENOTSUPP
     })?;
-    let stages = LoadStages {
-        verify_ns: verified_at - begun,
-        translate_ns: translated_at - verified_at,
-        compile_ns: now_ns(Clock::Monotonic) - translated_at,
-    };
-    let made = connection.machine().progs.insert(|id| {
+    Ok(Ready {
+        image,
+        maps,
+        verified_insns,
+        stages: LoadStages {
+            verify_ns: verified_at - begun,
+            translate_ns: translated_at - verified_at,
+            compile_ns: now_ns(Clock::Monotonic) - translated_at,
+        },
+    })
+}
+
+/// Gives a program its id and the loader a handle of it.
+fn publish(
+    connection: &Connection,
+    load: &ProgLoad,
+    info: Info,
+    tag: [u8; TAG_SIZE],
+    ready: Ready,
+) -> Result<Handle, Errno> {
+    let machine = connection.machine();
+    let load_time_ns = machine.config().host.clock_ns(skep_helpers::Clock::Boot);
+    let made = machine.progs.insert(|id| {
         Ok(Prog {
             id: ProgId(id),
             name: load.name.clone(),
             prog_type: load.prog_type,
             expected_attach_type: load.expected_attach_type,
             tag,
-            func_tags,
+            func_tags: tag::of_functions(tag, ready.image.xlated()),
             gpl_compatible: gpl_compatible(&load.license),
-            load_time_ns: connection
-                .machine()
-                .config()
-                .host
-                .clock_ns(skep_helpers::Clock::Boot),
+            load_time_ns,
             uid: connection.peer().uid,
-            image,
-            maps: used,
+            image: ready.image,
+            maps: ready.maps,
             bound_maps: Mutex::default(),
-            btf,
-            func_info,
-            line_info,
-            verified_insns,
-            stages,
+            btf: info.btf,
+            func_info: info.funcs,
+            line_info: info.lines,
+            verified_insns: ready.verified_insns,
+            stages: ready.stages,
         })
     });
     connection.open(Object::Prog(made.unwrap_or(Err(Errno::ENOSPC))?))
@@ -133,17 +174,16 @@ fn gpl_compatible(license: &str) -> bool {
 
 fn slots(bytes: &[u8]) -> Result<Vec<RawInsn>, Errno> {
     let (slots, rest) = bytes.as_chunks::<{ RawInsn::SIZE }>();
+    if !rest.is_empty() {
+        return Err(Errno::EINVAL);
+    }
     if slots.is_empty() || slots.len() > INSNS_MAX {
         return Err(Errno::E2BIG);
     }
-    if rest.is_empty() {
-        Ok(slots
-            .iter()
-            .map(|slot| RawInsn::from_bytes(*slot))
-            .collect())
-    } else {
-        Err(Errno::EINVAL)
-    }
+    Ok(slots
+        .iter()
+        .map(|slot| RawInsn::from_bytes(*slot))
+        .collect())
 }
 
 /// A map that the program names, and by which descriptor.
@@ -152,39 +192,53 @@ struct Referenced {
     map: Arc<MapBody>,
 }
 
-/// The maps that instructions name by descriptor (what is no map is left for the verifier to say), then those of the fd array.
+/// The maps that instructions name, by descriptor or through the fd array, in order of first reference. The verifier says what
+/// is wrong with a descriptor that leads nowhere and with a map too many; references behind either do not matter.
 fn referenced_maps(
     connection: &Connection,
     program: &Program,
     fd_array: &[Handle],
+    log: &mut Log,
 ) -> Result<Vec<Referenced>, Errno> {
     let mut maps: Vec<Referenced> = Vec::new();
-    let fds = program.insns().iter().filter_map(|insn| match insn {
-        Insn::LoadImm64 {
-            imm: Imm64::MapFd(fd) | Imm64::MapValue { fd, .. },
-            ..
-        } => Some(*fd),
-        _ => None,
-    });
+    let fds = program
+        .insns()
+        .iter()
+        .filter_map(|insn| named_fd(insn, fd_array));
     for fd in fds {
         if maps.iter().any(|map| map.fd == fd) {
             continue;
         }
-        if let Some(map) = u32::try_from(fd)
-            .ok()
-            .and_then(|fd| connection.map(Handle(fd)).ok())
-        {
-            maps.push(Referenced { fd, map });
+        let handle = u32::try_from(fd).map(Handle).map_err(|_| Errno::EBADF);
+        match handle.and_then(|handle| connection.map(handle)) {
+            Ok(map) => maps.push(Referenced { fd, map }),
+            Err(Errno::EBADF) => break,
+            Err(other_object) => {
+                log.line(&Reject::BadMapFd { fd }.to_string());
+                log.line(NOTHING_PROCESSED);
+                return Err(other_object);
+            }
         }
-    }
-    for handle in fd_array {
-        let map = connection.map(*handle)?;
-        let fd = i32::try_from(handle.0).map_err(|_| Errno::EBADF)?;
-        if !maps.iter().any(|map| map.fd == fd) {
-            maps.push(Referenced { fd, map });
+        if maps.len() > MAPS_MAX {
+            break;
         }
     }
     Ok(maps)
+}
+
+/// The descriptor of the map that an instruction names.
+fn named_fd(insn: &Insn, fd_array: &[Handle]) -> Option<i32> {
+    let Insn::LoadImm64 { imm, .. } = insn else {
+        return None;
+    };
+    match *imm {
+        Imm64::MapFd(fd) | Imm64::MapValue { fd, .. } => Some(fd),
+        Imm64::MapIdx(idx) | Imm64::MapIdxValue { idx, .. } => {
+            let handle = fd_array.get(usize::try_from(idx).ok()?)?;
+            Some(handle.0.cast_signed())
+        }
+        Imm64::Value(_) | Imm64::BtfId { .. } | Imm64::Func(_) => None,
+    }
 }
 
 fn describe(referenced: &Referenced) -> MapDesc {
@@ -213,17 +267,18 @@ fn verify(
     load: &ProgLoad,
     program: Program,
     maps: &[Referenced],
-    btf: Option<&BtfObject>,
-    (func_info, line_info): (&[FuncInfo], &[LineInfo]),
+    info: &Info,
     log: &mut Log,
 ) -> Result<Verified, Errno> {
     let descs: Vec<_> = maps.iter().map(describe).collect();
+    // What no instruction names is no map of the program's: the verifier refuses the index, should one name it after all.
     let index_of = |handle: &Handle| {
-        maps.iter()
-            .position(|map| u32::try_from(map.fd) == Ok(handle.0))
+        let fd = handle.0.cast_signed();
+        let index = maps.iter().position(|map| map.fd == fd);
+        index.unwrap_or(usize::MAX)
     };
-    let fd_array: Vec<_> = load.fd_array.iter().filter_map(index_of).collect();
-    let btf: Option<&Btf> = btf.map(|btf| &btf.btf);
+    let fd_array: Vec<_> = load.fd_array.iter().map(index_of).collect();
+    let btf: Option<&Btf> = info.btf.as_ref().map(|btf| &btf.btf);
     let env = Env {
         prog_type: load.prog_type,
         expected_attach_type: load.expected_attach_type,
@@ -232,8 +287,8 @@ fn verify(
         maps: &descs,
         fd_array: &fd_array,
         btf,
-        func_info,
-        line_info,
+        func_info: &info.funcs,
+        line_info: &info.lines,
         profile: Version::DEFAULT,
     };
     skep_verifier::verify(program, &env, log).map_err(|reject| Errno::from(&reject))

@@ -8,6 +8,7 @@
 )]
 
 mod battery;
+mod edges;
 mod maps;
 mod objects;
 mod progs;
@@ -43,12 +44,21 @@ const CASES: &[(&str, Case)] = &[
     ("lifetimes", objects::lifetimes),
     ("btf_load", objects::btf_load),
     ("prog_load_errors", progs::load_errors),
+    ("decode_logs", progs::decode_logs),
+    ("many_keys", edges::many_keys),
+    ("takes", edges::takes),
+    ("sizes", edges::sizes),
+    ("map_types", edges::map_types),
+    ("records", edges::records),
+    ("load_options", edges::load_options),
+    ("ids", edges::ids),
     ("hello_info", progs::hello_info),
     ("test_run", runs::test_run),
     ("test_run_context", runs::context),
     ("adjust", runs::adjust),
     ("helpers", runs::helpers),
     ("formats", runs::formats),
+    ("fact_pruned_imprecise", runs::fact_pruned_imprecise),
     ("battery_snprintf", battery::snprintf),
     ("battery_tables", battery::tables),
     ("battery_trace", battery::trace),

@@ -158,3 +158,31 @@ pub(crate) fn hello_info(world: &World<'_>, t: &mut Transcript) {
         );
     }
 }
+
+/// The whole log of programs that are refused before any path is walked. (Reserved fields Linux only sees when a path comes
+/// by; skep decodes all of a program first, and says the same without the lines of the path.)
+pub(crate) fn decode_logs(world: &World<'_>, t: &mut Transcript) {
+    let slot = |code: u8, regs: u8, off: i16, imm: i32| {
+        let (off, imm) = (off.to_le_bytes(), imm.to_le_bytes());
+        [code, regs, off[0], off[1], imm[0], imm[1], imm[2], imm[3]]
+    };
+    let exit = slot(0x95, 0, 0, 0);
+    let programs = [
+        ("unknown opcode", vec![slot(0xff, 0, 0, 0), exit]),
+        ("half a wide load", vec![slot(0x18, 0, 0, 1), exit]),
+        ("jump out of the program", vec![slot(0x05, 0, 9, 0), exit]),
+        ("no exit", vec![slot(0xb7, 0, 0, 1)]),
+    ];
+    for (name, slots) in programs {
+        let load = ProgLoad {
+            insns: slots.concat(),
+            log_level: 1,
+            ..prog("r0 = 0\nexit")
+        };
+        let reply = world.bpf.call(Command::ProgLoad(Box::new(load)));
+        t.result(name, reply.result);
+        for line in reply.log.lines() {
+            t.line("  log", line);
+        }
+    }
+}

@@ -426,3 +426,20 @@ pub(crate) fn formats(world: &World<'_>, t: &mut Transcript) {
         t.line(&format!("{format:?}"), format!("{result:?}"));
     }
 }
+
+/// The verifier may record only one value of r6 at the join and prune the other path, because nobody asked for precision;
+/// code that took the recorded value for a fact would return it on both paths.
+pub(crate) fn fact_pruned_imprecise(world: &World<'_>, t: &mut Transcript) {
+    let prog = world.prog(
+        "r2 = *(u32 *)(r1 +0)\nr3 = *(u32 *)(r1 +4)\nr4 = r2\nr4 += 1\nr0 = 7\nif r4 > r3 goto out\n\
+         r0 = *(u8 *)(r2 +0)\nr6 = 1000\nif r0 == 0 goto join\nr6 = 1\njoin:\nr0 = r6\nout:\nexit",
+    );
+    for first in [0, 1, 255] {
+        let mut data = packet(64);
+        data[0] = first;
+        t.line(
+            &format!("first byte {first}"),
+            show(run(world, run_of(prog, data))),
+        );
+    }
+}

@@ -292,8 +292,7 @@ impl Path<'_> {
             | Kind::Ctx
             | Kind::MapPtr(_)
             | Kind::MapValueOrNull(_)
-            | Kind::PacketEnd
-            | Kind::Func(_) => Err(Reject::ArgKindMismatch {
+            | Kind::PacketEnd => Err(Reject::ArgKindMismatch {
                 at: self.at,
                 reg,
                 kind: value.kind.name(),

@@ -94,13 +94,14 @@ impl Path<'_> {
                 | HelperId::MAP_PUSH_ELEM
                 | HelperId::MAP_POP_ELEM
         );
-        if changes && desc.map_flags & BPF_F_RDONLY_PROG != 0 {
-            return Err(Reject::MapUpdateForbidden { at });
-        }
         let Some(rule) = map_type_rule(desc.map_type) else {
             let what = format!("map type {}", desc.map_type);
             return Err(Reject::Unsupported { what });
         };
+        let flags = desc.map_flags | rule.implied_flags;
+        if changes && flags & BPF_F_RDONLY_PROG != 0 {
+            return Err(Reject::MapUpdateForbidden { at });
+        }
         if !rule.helpers.contains(&row.id) {
             return Err(Reject::MapTypeHelper {
                 at,

@@ -21,6 +21,10 @@ impl Path<'_> {
                     let what = "a helper that returns a value of no map".to_owned();
                     return Err(Reject::Unsupported { what });
                 };
+                if self.map(map).map_type == MapType::XSKMAP {
+                    let what = "the socket that a lookup in an xskmap gives".to_owned();
+                    return Err(Reject::Unsupported { what });
+                }
                 if self.key_is_present(args) {
                     Reg::pointer(Kind::MapValue(map))
                 } else {

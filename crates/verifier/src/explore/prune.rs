@@ -20,8 +20,8 @@ const JUMPS_BETWEEN: u32 = 2;
 /// The same within a loop that is still being walked, where most states cover nothing.
 const LOOP_INSNS_BETWEEN: u32 = 100;
 const LOOP_JUMPS_BETWEEN: u32 = 20;
-/// A state is dropped when it covered nothing this many times more often than it covered something: elsewhere, and in
-/// loops.
+/// A state is dropped when it covered nothing this many times more often than it covered something; in loops that end by
+/// meeting a stored state, later.
 const MISSES_PER_HIT: u32 = 3;
 const LOOP_MISSES_PER_HIT: u32 = 64;
 
@@ -78,11 +78,13 @@ impl Explorer<'_, '_> {
         let mut store = force || self.pace.is_due();
         let mut ids = IdMap::default();
         let bucket = self.visited.bucket(at, &self.path.state);
-        let listed: Vec<StoredIdx> = self.visited.listed(bucket).to_vec();
-        if !listed.is_empty() {
+        let length = self.visited.listed(bucket).len();
+        if length > 0 {
             clear_single_ids(&mut self.path.state);
         }
-        for index in listed.iter().rev().copied() {
+        // The latest first; dropping one moves only those that were met already.
+        for position in (0..length).rev() {
+            let index = self.visited.listed(bucket)[position];
             if self.visited.get(index).at != at {
                 continue;
             }
@@ -94,7 +96,12 @@ impl Explorer<'_, '_> {
                 if !force && !self.pace.is_due_in_loop() {
                     store = false;
                 }
-                self.missed(bucket, index, store, LOOP_MISSES_PER_HIT);
+                let per_hit = if self.path.checked.points[at.index()].force {
+                    LOOP_MISSES_PER_HIT
+                } else {
+                    MISSES_PER_HIT
+                };
+                self.missed(bucket, index, store, per_hit);
                 continue;
             }
             if self.covered_by(index, &mut ids) {
@@ -105,8 +112,8 @@ impl Explorer<'_, '_> {
             }
             self.missed(bucket, index, store, MISSES_PER_HIT);
         }
-        self.visited.note_length(listed.len());
-        if store {
+        self.visited.note_length(length);
+        if store && self.visited.has_room() {
             self.store();
         }
         Ok(Verdict::Open)
@@ -120,9 +127,7 @@ impl Explorer<'_, '_> {
             stored.misses += 1;
         }
         if stored.misses > stored.hits.saturating_mul(per_hit).saturating_add(per_hit) {
-            if stored.open == 0 || per_hit == MISSES_PER_HIT {
-                self.visited.unlist(bucket, index);
-            }
+            self.visited.unlist(bucket, index);
         }
     }
 

@@ -6,6 +6,7 @@
 //! completely: what is live and what is precise will not change any more. States that cover nothing for long are
 //! dropped from their list (as in Linux), and freed once nothing refers to them.
 
+use crate::limits::STORED_REGS_MAX;
 use crate::state::State;
 use skep_isa::InsnIdx;
 
@@ -42,7 +43,9 @@ pub(crate) struct Stored {
 pub(crate) struct Visited {
     stored: Vec<Stored>,
     buckets: Vec<Vec<StoredIdx>>,
-    listed: u32,
+    kept: u32,
+    /// Registers and slots of all states that are not dropped.
+    weight: usize,
     peak: u32,
     longest: u32,
 }
@@ -52,7 +55,8 @@ impl Visited {
         Self {
             stored: Vec::new(),
             buckets: vec![Vec::new(); insns],
-            listed: 0,
+            kept: 0,
+            weight: 0,
             peak: 0,
             longest: 0,
         }
@@ -63,7 +67,7 @@ impl Visited {
         u32::try_from(self.stored.len()).unwrap_or(u32::MAX)
     }
 
-    /// States listed at one time at most.
+    /// States kept at one time at most.
     pub(crate) fn peak(&self) -> u32 {
         self.peak
     }
@@ -98,6 +102,11 @@ impl Visited {
         self.longest = self.longest.max(u32::try_from(length).unwrap_or(u32::MAX));
     }
 
+    /// Whether there is room for more states.
+    pub(crate) fn has_room(&self) -> bool {
+        self.weight < STORED_REGS_MAX
+    }
+
     /// Stores a state from which the current path goes on.
     pub(crate) fn store(
         &mut self,
@@ -107,6 +116,7 @@ impl Visited {
     ) -> StoredIdx {
         let index = StoredIdx(self.total());
         let bucket = self.bucket(at, &state);
+        self.weight += state.weight();
         self.stored.push(Stored {
             state: Some(state),
             at,
@@ -116,16 +126,22 @@ impl Visited {
             hits: 0,
         });
         self.buckets[bucket.index()].push(index);
-        self.listed += 1;
-        self.peak = self.peak.max(self.listed);
+        self.kept += 1;
+        self.peak = self.peak.max(self.kept);
         index
     }
 
     /// Drops a state from its list.
     pub(crate) fn unlist(&mut self, bucket: Bucket, index: StoredIdx) {
         self.buckets[bucket.index()].retain(|other| *other != index);
-        self.listed -= 1;
-        self.stored[index.index()].state = None;
+        let stored = &mut self.stored[index.index()];
+        if let Some(state) = stored.state.take() {
+            self.weight -= state.weight();
+        }
+        // Linux keeps it until its last path ends, and counts it so long.
+        if stored.open == 0 {
+            self.kept -= 1;
+        }
     }
 
     /// A path from `parent` is left for later.
@@ -143,6 +159,9 @@ impl Visited {
             stored.open -= 1;
             if stored.open > 0 {
                 return;
+            }
+            if stored.state.is_none() {
+                self.kept -= 1;
             }
             next = stored.parent;
         }

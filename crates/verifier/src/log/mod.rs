@@ -11,6 +11,15 @@ use crate::reject::Reject;
 use crate::verified::Stats;
 use std::fmt;
 
+/// A function as something to print.
+pub(crate) struct Shown<F>(pub(crate) F);
+
+impl<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for Shown<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.0)(f)
+    }
+}
+
 /// Log level bits, as in `bpf_attr.log_level`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LogLevel(pub u32);
@@ -32,11 +41,13 @@ impl LogLevel {
     }
 }
 
-/// A log under construction.
+/// A log under construction. Of a text that grows too long the end is kept, for that says why; so does Linux.
 #[derive(Debug, Default)]
 pub struct Log {
     level: LogLevel,
     text: String,
+    /// Bytes dropped in front of `text`.
+    dropped: usize,
 }
 
 impl Log {
@@ -45,7 +56,7 @@ impl Log {
     pub fn new(level: LogLevel) -> Self {
         Self {
             level,
-            text: String::new(),
+            ..Self::default()
         }
     }
 
@@ -55,7 +66,7 @@ impl Log {
         self.level
     }
 
-    /// The text so far.
+    /// The text so far, as much of it as is kept.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
@@ -84,11 +95,18 @@ impl Log {
         }
     }
 
-    /// Appends text; what does not fit any more is dropped.
+    /// Appends text. When there is a quarter too much, whole lines go from the front.
     pub(crate) fn write(&mut self, text: fmt::Arguments<'_>) {
-        if self.text.len() < LOG_BYTES_MAX {
-            // Writing into a string does not fail; a `Display` that claims to is taken at its word.
-            let _ = fmt::Write::write_fmt(&mut self.text, text);
+        // Writing into a string does not fail; a `Display` that claims to is taken at its word.
+        let _ = fmt::Write::write_fmt(&mut self.text, text);
+        if self.text.len() > LOG_BYTES_MAX + LOG_BYTES_MAX / 4 {
+            let from = self.text.len() - LOG_BYTES_MAX;
+            let line = self.text.as_bytes()[from..]
+                .iter()
+                .position(|byte| *byte == b'\n');
+            let cut = line.map_or(self.text.len(), |line| from + line + 1);
+            self.text.drain(..cut);
+            self.dropped += cut;
         }
     }
 
@@ -117,13 +135,36 @@ impl Log {
         }
     }
 
-    /// Bytes so far.
+    /// Bytes so far, dropped ones included.
     pub(crate) fn len(&self) -> usize {
-        self.text.len()
+        self.dropped + self.text.len()
     }
 
-    /// Drops all text behind a position.
+    /// Drops all text behind a position, as far as it is kept.
     pub(crate) fn truncate(&mut self, len: usize) {
-        self.text.truncate(len);
+        self.text.truncate(len.saturating_sub(self.dropped));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_log_keeps_its_end() {
+        let mut log = Log::new(LogLevel::FULL);
+        let line = "x".repeat(1000);
+        for _ in 0..LOG_BYTES_MAX / 500 {
+            log.line(&line);
+        }
+        let before = log.len();
+        log.line("why");
+        assert!(log.text().ends_with("x\nwhy\n") && log.text().starts_with('x'));
+        assert!(log.text().len() <= LOG_BYTES_MAX + LOG_BYTES_MAX / 4);
+        assert_eq!(log.len(), before + 4);
+        log.truncate(before);
+        assert!(log.text().ends_with("x\n"));
+        log.truncate(0);
+        assert_eq!(log.text(), "");
     }
 }

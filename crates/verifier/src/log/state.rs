@@ -1,5 +1,6 @@
 //! Registers and stack as text: `R1=ctx() R6=pkt(off=14,r=14) fp-8=0000????`.
 
+use super::Shown;
 use crate::domain::{Ranges, Scalar};
 use crate::state::{Byte, Frame, Kind, Precision, Reg, Slot};
 use std::fmt;
@@ -46,7 +47,7 @@ pub(crate) fn frame<'a>(
     only: Scratched,
     names: Names<'a>,
 ) -> impl fmt::Display + 'a {
-    fmt::from_fn(move |f| {
+    Shown(move |f: &mut fmt::Formatter<'_>| {
         if index > 0 {
             write!(f, " frame{index}:")?;
         }
@@ -109,8 +110,7 @@ fn write_reg(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt::Re
         | Kind::MapValueOrNull(_)
         | Kind::Packet
         | Kind::PacketMeta
-        | Kind::PacketEnd
-        | Kind::Func(_) => write_pointer(f, reg, names),
+        | Kind::PacketEnd => write_pointer(f, reg, names),
     }
 }
 
@@ -129,7 +129,7 @@ fn write_scalar(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt:
         parts.add(format_args!(
             "id={}{}",
             reg.id.0,
-            fmt::from_fn(|f| if reg.linked_add {
+            Shown(|f: &mut fmt::Formatter<'_>| if reg.linked_add {
                 write!(f, "{:+}", reg.off)
             } else {
                 Ok(())
@@ -160,12 +160,7 @@ fn write_pointer(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt
             }
             parts.add(format_args!("ks={},vs={}", map.key_bytes, map.value_bytes))?;
         }
-        Kind::Uninit
-        | Kind::Scalar
-        | Kind::Ctx
-        | Kind::Stack(_)
-        | Kind::PacketEnd
-        | Kind::Func(_) => {}
+        Kind::Uninit | Kind::Scalar | Kind::Ctx | Kind::Stack(_) | Kind::PacketEnd => {}
     }
     match reg.value.as_const() {
         Some(0) => {}

@@ -4,8 +4,9 @@
 //! just the failing one. At level 2 everything stays.
 
 use super::state::{MapName, Names, Scratched, frame};
-use super::{Log, LogLevel};
+use super::{LogLevel, Shown};
 use crate::path::Path;
+use crate::program::btf_info::{is_same_line, source_line};
 use crate::program::cfg::called;
 use crate::state::{Frame, MapIdx, Precision, State};
 use skep_isa::text::kernel;
@@ -187,11 +188,13 @@ impl Path<'_> {
         let Some(index) = after.checked_sub(1) else {
             return;
         };
-        if self.trace.line == Some(index) {
+        let record = &records[index];
+        // Records of one line that differ in their columns show the same text: the kernel shows it once.
+        let shown = self.trace.line.replace(index);
+        if shown.is_some_and(|shown| is_same_line(&records[shown], record)) {
             return;
         }
-        self.trace.line = Some(index);
-        if let Some(line) = crate::program::btf_info::source_line(self.env, &records[index]) {
+        if let Some(line) = source_line(self.env, record) {
             self.log.write(format_args!("; {line}\n"));
         }
     }
@@ -302,7 +305,7 @@ impl Path<'_> {
 
 /// `processed 4 insns (limit 1000000) …`, the last line of every log.
 pub(crate) fn figures(stats: &crate::verified::Stats) -> impl fmt::Display + '_ {
-    fmt::from_fn(move |f| {
+    Shown(move |f: &mut fmt::Formatter<'_>| {
         write!(
             f,
             "processed {} insns (limit {}) max_states_per_insn {} total_states {} peak_states {} mark_read 0",

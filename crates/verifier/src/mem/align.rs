@@ -1,7 +1,7 @@
-//! Alignment. The stack is always strict, because slots are what is tracked; other memory only where the program asks
-//! for it. Packets are as far from alignment as Linux's drivers place them on machines that care.
+//! Alignment. The stack is always strict, because slots are what is tracked, and so are atomic accesses; other memory
+//! only where the program asks for it. Packets are as far from alignment as Linux's drivers place them on machines that care.
 
-use super::Cell;
+use super::{Alignment, Cell};
 use crate::domain::Scalar;
 use crate::log::state::var_off;
 use crate::path::Path;
@@ -14,14 +14,25 @@ const NET_IP_ALIGN: i32 = 2;
 
 impl Path<'_> {
     pub(crate) fn check_alignment(&self, cell: &Cell) -> Result<(), Reject> {
-        let strict = self.env.prog_flags & BPF_F_STRICT_ALIGNMENT != 0;
+        let strict = self.env.prog_flags & BPF_F_STRICT_ALIGNMENT != 0
+            || cell.alignment == Alignment::Strict;
         let kind = match cell.base.kind {
+            Kind::Stack(_) => "stack ",
             Kind::Packet | Kind::PacketMeta if strict => {
                 return self.check_packet_alignment(cell);
             }
-            Kind::Stack(_) => "stack ",
             Kind::MapValue(_) if strict => "value ",
             Kind::Ctx if strict => "context ",
+            // What is no memory is refused for that, but only after this.
+            Kind::Uninit
+            | Kind::Scalar
+            | Kind::MapPtr(_)
+            | Kind::MapValueOrNull(_)
+            | Kind::PacketEnd
+                if strict =>
+            {
+                ""
+            }
             Kind::Packet
             | Kind::PacketMeta
             | Kind::MapValue(_)
@@ -30,8 +41,7 @@ impl Path<'_> {
             | Kind::Scalar
             | Kind::MapPtr(_)
             | Kind::MapValueOrNull(_)
-            | Kind::PacketEnd
-            | Kind::Func(_) => return Ok(()),
+            | Kind::PacketEnd => return Ok(()),
         };
         if aligned(&cell.base.value, cell.fixed(), cell.size.bytes()) {
             return Ok(());

@@ -1,6 +1,6 @@
 //! The context: fixed offsets only, fields and sizes as the layout of the program type says.
 
-use super::Cell;
+use super::{Cell, Extend};
 use crate::log::state::var_off;
 use crate::path::Path;
 use crate::reject::Reject;
@@ -35,9 +35,13 @@ impl Path<'_> {
         Ok(())
     }
 
-    pub(super) fn load_ctx(&self, cell: &Cell) -> Result<(Reg, Access), Reject> {
+    pub(super) fn load_ctx(&self, cell: &Cell, extend: Extend) -> Result<(Reg, Access), Reject> {
         self.check_unmoved(cell.reg, &cell.base)?;
         let field = self.ctx_field(cell).ok_or_else(|| self.bad_ctx(cell))?;
+        if extend == Extend::Sign && field.kind != FieldKind::Scalar {
+            // A pointer has no sign.
+            return Err(self.bad_ctx(cell));
+        }
         let value = match field.kind {
             FieldKind::Scalar => Reg::unknown(),
             FieldKind::PacketData => Reg::pointer(Kind::Packet),

@@ -5,6 +5,7 @@ use crate::limits::POINTER_OFFSET_MAX;
 use crate::path::Path;
 use crate::reject::{Bound, Dir, Reject};
 use crate::state::{MapIdx, Reg};
+use skep_contracts::map_type_rule;
 use skep_isa::{Reg as R, Size};
 use skep_uapi::{BPF_F_RDONLY_PROG, BPF_F_WRONLY_PROG};
 
@@ -41,16 +42,16 @@ impl Path<'_> {
     ) -> Result<(), Reject> {
         let (at, desc) = (self.at, self.map(map));
         let value_bytes = desc.value_size;
+        let implied = map_type_rule(desc.map_type).map_or(0, |rule| rule.implied_flags);
+        let flags = desc.map_flags | implied;
         match dir {
-            Dir::Write if desc.map_flags & BPF_F_RDONLY_PROG != 0 => {
-                Err(Reject::MapWriteForbidden {
-                    at,
-                    value_bytes,
-                    off,
-                    size,
-                })
-            }
-            Dir::Read if desc.map_flags & BPF_F_WRONLY_PROG != 0 => Err(Reject::MapReadForbidden {
+            Dir::Write if flags & BPF_F_RDONLY_PROG != 0 => Err(Reject::MapWriteForbidden {
+                at,
+                value_bytes,
+                off,
+                size,
+            }),
+            Dir::Read if flags & BPF_F_WRONLY_PROG != 0 => Err(Reject::MapReadForbidden {
                 at,
                 value_bytes,
                 off,

@@ -6,7 +6,6 @@ pub(crate) mod map_value;
 pub(crate) mod packet;
 pub(crate) mod stack;
 
-use crate::domain::Scalar;
 use crate::path::Path;
 use crate::reject::Reject;
 use crate::state::{Kind, Reg};
@@ -24,6 +23,16 @@ pub(crate) struct Cell {
     /// The instruction's offset.
     pub(crate) off: i16,
     pub(crate) size: Size,
+    pub(crate) alignment: Alignment,
+}
+
+/// How an access must be aligned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Alignment {
+    /// As its memory wants it.
+    OfMemory,
+    /// To its size: atomic accesses.
+    Strict,
 }
 
 impl Cell {
@@ -60,6 +69,16 @@ impl Path<'_> {
             base,
             off,
             size,
+            alignment: Alignment::OfMemory,
+        })
+    }
+
+    /// As [`Self::cell`], for an atomic access.
+    pub(crate) fn atomic_cell(&mut self, reg: R, off: i16, size: Size) -> Result<Cell, Reject> {
+        let cell = self.cell(reg, off, size)?;
+        Ok(Cell {
+            alignment: Alignment::Strict,
+            ..cell
         })
     }
 
@@ -76,7 +95,7 @@ impl Path<'_> {
         self.check_alignment(cell)?;
         let (value, access) = match cell.base.kind {
             Kind::Ctx => {
-                let (value, access) = self.load_ctx(cell)?;
+                let (value, access) = self.load_ctx(cell, extend)?;
                 (value, access)
             }
             Kind::Stack(frame) => (self.load_stack(cell, frame)?, Access::Direct),
@@ -90,11 +109,9 @@ impl Path<'_> {
                     what: "reading a map's own fields".to_owned(),
                 });
             }
-            Kind::Uninit
-            | Kind::Scalar
-            | Kind::MapValueOrNull(_)
-            | Kind::PacketEnd
-            | Kind::Func(_) => return Err(self.no_memory(cell)),
+            Kind::Uninit | Kind::Scalar | Kind::MapValueOrNull(_) | Kind::PacketEnd => {
+                return Err(self.no_memory(cell));
+            }
         };
         self.access(access)?;
         Ok(cut(value, cell.size, extend))
@@ -126,11 +143,9 @@ impl Path<'_> {
                     structure: MapTypeRule::structure(self.map(map).map_type),
                 });
             }
-            Kind::Uninit
-            | Kind::Scalar
-            | Kind::MapValueOrNull(_)
-            | Kind::PacketEnd
-            | Kind::Func(_) => return Err(self.no_memory(cell)),
+            Kind::Uninit | Kind::Scalar | Kind::MapValueOrNull(_) | Kind::PacketEnd => {
+                return Err(self.no_memory(cell));
+            }
         };
         self.access(access)
     }
@@ -150,11 +165,4 @@ fn cut(mut value: Reg, size: Size, extend: Extend) -> Reg {
     }
     value.value = narrow;
     value
-}
-
-/// The least and largest offset of an access through a pointer, as signed; `None` if they are not bounded usefully.
-pub(crate) fn bounded(value: &Scalar) -> Option<(i64, i64)> {
-    let limit = crate::limits::POINTER_OFFSET_MAX;
-    let (min, max) = (value.smin(), value.smax());
-    (min > -limit && max < limit).then_some((min, max))
 }

@@ -7,8 +7,8 @@ use super::Extent;
 use crate::env::{Env, LineInfo};
 use crate::reject::Reject;
 use skep_btf::{Btf, Func, FuncProto, Kind, Linkage as BtfLinkage, StrOff};
-use skep_isa::{Insn, InsnIdx};
-use skep_uapi::TypeId;
+use skep_isa::{CallTarget, Insn, InsnIdx};
+use skep_uapi::{HelperId, TypeId};
 
 /// Arguments that registers hold.
 const PARAMS_MAX: usize = 5;
@@ -87,10 +87,25 @@ pub(crate) fn check(
     env: &Env<'_>,
     ctx_name: &str,
 ) -> Result<Vec<FuncDecl>, Reject> {
-    let Some(btf) = env.btf else {
-        return Ok(vec![FuncDecl::default(); subprogs.len()]);
+    let with_functions = env.btf.filter(|_| !env.func_info.is_empty());
+    let decls = match with_functions {
+        Some(btf) => functions(subprogs, env, btf, ctx_name)?,
+        None => vec![FuncDecl::default(); subprogs.len()],
     };
-    let decls = functions(subprogs, env, btf, ctx_name)?;
+    for (extent, decl) in subprogs.iter().zip(&decls).skip(1) {
+        if !tail_calls(&insns[extent.start.index()..extent.end.index()]) {
+            continue;
+        }
+        if with_functions.is_none() {
+            return Err(Reject::TailCallWithoutBtf {});
+        }
+        if decl.returns != Returns::Scalar {
+            return Err(Reject::TailCallReturn {});
+        }
+    }
+    let Some(btf) = env.btf else {
+        return Ok(decls);
+    };
     lines(insns, subprogs, env, btf)?;
     Ok(decls)
 }
@@ -101,9 +116,6 @@ fn functions(
     btf: &Btf,
     ctx_name: &str,
 ) -> Result<Vec<FuncDecl>, Reject> {
-    if env.func_info.is_empty() {
-        return Ok(vec![FuncDecl::default(); subprogs.len()]);
-    }
     let mut previous: Option<InsnIdx> = None;
     for (index, record) in env.func_info.iter().enumerate() {
         let at = record.at;
@@ -131,6 +143,13 @@ fn functions(
             Ok(declaration(btf, record.type_id, ctx_name))
         })
         .collect()
+}
+
+/// Whether a function makes tail calls: what then returns to its caller is another program's result.
+fn tail_calls(body: &[Insn]) -> bool {
+    body.iter().any(|insn| {
+        matches!(*insn, Insn::Call(CallTarget::Helper(id)) if HelperId(id.cast_unsigned()) == HelperId::TAIL_CALL)
+    })
 }
 
 /// A function type and its prototype.
@@ -233,6 +252,15 @@ fn lines(insns: &[Insn], subprogs: &[Extent], env: &Env<'_>, btf: &Btf) -> Resul
         }),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Whether two records are of one source line.
+pub(crate) fn is_same_line(one: &LineInfo, other: &LineInfo) -> bool {
+    let line = |record: &LineInfo| {
+        let number = record.line_col >> COLUMN_BITS;
+        (record.file_name_off, record.line_off, number)
+    };
+    line(one) == line(other)
 }
 
 /// The source line of a record as the log shows it, `text @ file.c:12`.

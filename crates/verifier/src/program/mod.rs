@@ -71,12 +71,6 @@ pub(crate) fn check(
 }
 
 impl Checked {
-    /// The function that contains an instruction.
-    pub(crate) fn subprog_of(&self, at: InsnIdx) -> SubprogIdx {
-        let after = self.subprogs.partition_point(|extent| extent.start <= at);
-        SubprogIdx(u16::try_from(after.saturating_sub(1)).unwrap_or(0))
-    }
-
     /// The function that starts at an instruction.
     pub(crate) fn subprog_at(&self, start: InsnIdx) -> Option<SubprogIdx> {
         let index = self

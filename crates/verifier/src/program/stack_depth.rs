@@ -59,20 +59,22 @@ fn chains(
     let mut total = rounded(bytes[root.index()]);
     let mut walks = vec![enter(root)];
     fits(total, 1)?;
-    while let Some(walk) = walks.last_mut() {
+    loop {
+        let frames = walks.len();
+        let Some(walk) = walks.last_mut() else {
+            return Ok(());
+        };
         let extent = checked.extent(walk.subprog);
         match next_call(checked, extent, walk.next) {
             Some((at, callee)) => {
                 walk.next = InsnIdx(at.0 + 1);
-                let frames = walks.len();
-                if let Some(deepest) = known[callee.index()] {
-                    if frames + deepest.frames <= FRAMES_MAX
+                let fitting = known[callee.index()].filter(|deepest| {
+                    frames + deepest.frames <= FRAMES_MAX
                         && total + deepest.bytes <= STACK_BYTES_MAX
-                    {
-                        let walk = walks.last_mut().expect("it was there");
-                        note(&mut walk.deepest, deepest);
-                        continue;
-                    }
+                });
+                if let Some(deepest) = fitting {
+                    note(&mut walk.deepest, deepest);
+                    continue;
                 }
                 if frames >= FRAMES_MAX {
                     return Err(Reject::ChainTooDeep { frames });
@@ -96,7 +98,6 @@ fn chains(
             }
         }
     }
-    Ok(())
 }
 
 fn note(deepest: &mut Deepest, callee: Deepest) {

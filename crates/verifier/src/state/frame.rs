@@ -74,9 +74,4 @@ impl Frame {
         let (slot, byte) = slot_of(off);
         self.slot(slot).bytes[byte]
     }
-
-    /// Bytes of stack touched so far.
-    pub(crate) fn stack_bytes(&self) -> u32 {
-        u32::try_from(self.stack.len() * 8).unwrap_or(u32::MAX)
-    }
 }

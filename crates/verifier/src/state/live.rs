@@ -12,8 +12,8 @@ use std::collections::HashMap;
 
 /// Masks collected in all at most; 24 bytes each.
 const MASKS_MAX: usize = 8 << 20;
-/// Steps of the backward pass in all at most: some seconds.
-const STEPS_MAX: u64 = 4_000_000_000;
+/// Steps of the backward pass in all at most: a few seconds.
+const STEPS_MAX: u64 = 500_000_000;
 
 /// An instance, as index.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -13,7 +13,7 @@ pub(crate) mod reg;
 pub(crate) mod stack;
 
 pub(crate) use frame::{Frame, SubprogIdx};
-pub(crate) use live::{InstanceIdx, LiveStack, Slots};
+pub(crate) use live::{LiveStack, Slots};
 pub(crate) use precision::{Node, Precision};
 pub(crate) use reg::{Id, Kind, MapIdx, Range, Reg};
 pub(crate) use stack::{Byte, Slot};
@@ -95,6 +95,14 @@ impl State {
         } else {
             None
         }
+    }
+
+    /// Registers and stack slots in all frames: what storing it costs.
+    pub(crate) fn weight(&self) -> usize {
+        self.frames
+            .iter()
+            .map(|frame| R::COUNT + frame.stack.len())
+            .sum()
     }
 
     /// The calls that led here, outermost first: slot of each call instruction.

@@ -36,8 +36,6 @@ pub(crate) enum Kind {
     PacketMeta,
     /// One past the packet.
     PacketEnd,
-    /// The address of a function.
-    Func(u16),
 }
 
 impl Kind {
@@ -54,7 +52,6 @@ impl Kind {
             Self::Packet => "pkt",
             Self::PacketMeta => "pkt_meta",
             Self::PacketEnd => "pkt_end",
-            Self::Func(_) => "func",
         }
     }
 

@@ -75,9 +75,4 @@ impl Slot {
         }
         slot
     }
-
-    /// Whether it holds a spilled pointer.
-    pub(crate) fn holds_pointer(&self) -> bool {
-        self.spilled().is_some_and(|reg| reg.kind.is_pointer())
-    }
 }

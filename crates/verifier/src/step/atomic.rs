@@ -3,7 +3,7 @@
 use crate::mem::{Cell, Extend, Stored};
 use crate::path::Path;
 use crate::reject::Reject;
-use crate::state::Kind;
+use crate::state::{Kind, Reg};
 use skep_isa::{AtomicOp, Reg as R, Size};
 
 impl Path<'_> {
@@ -40,7 +40,7 @@ impl Path<'_> {
         old: Option<R>,
     ) -> Result<(), Reject> {
         self.read(src)?;
-        let cell = self.cell(dst, off, size)?;
+        let mut cell = self.atomic_cell(dst, off, size)?;
         if old == Some(R::R0) {
             let expected = self.read(R::R0)?;
             // What is compared with decides what is stored.
@@ -56,6 +56,10 @@ impl Path<'_> {
                 kind: cell.base.kind.name(),
             });
         }
+        if old == Some(dst) {
+            // Linux takes the register of the old value for written before it looks at the address.
+            cell.base = Reg::unknown();
+        }
         let value = self.load(&cell, Extend::Zero)?;
         self.store(&cell, Stored::Unknown)?;
         match old {
@@ -65,7 +69,7 @@ impl Path<'_> {
     }
 
     fn load_acquire(&mut self, size: Size, dst: R, base: R, off: i16) -> Result<(), Reject> {
-        let cell = self.cell(base, off, size)?;
+        let cell = self.atomic_cell(base, off, size)?;
         self.writable(dst)?;
         if !allows(&cell) {
             return Err(Reject::LoadAcquireKind {
@@ -80,7 +84,7 @@ impl Path<'_> {
 
     fn store_release(&mut self, size: Size, base: R, src: R, off: i16) -> Result<(), Reject> {
         let value = Stored::Reg(src, self.read(src)?);
-        let cell = self.cell(base, off, size)?;
+        let cell = self.atomic_cell(base, off, size)?;
         if !allows(&cell) {
             return Err(Reject::StoreReleaseKind {
                 at: self.at,

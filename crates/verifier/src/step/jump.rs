@@ -107,7 +107,7 @@ fn never_null(op: JmpOp, pointer: &Reg, number: &Reg) -> Option<bool> {
         return None;
     }
     let never = match pointer.kind {
-        Kind::MapPtr(_) | Kind::MapValue(_) | Kind::Func(_) => true,
+        Kind::MapPtr(_) | Kind::MapValue(_) => true,
         Kind::Uninit
         | Kind::Scalar
         | Kind::Ctx

@@ -59,6 +59,11 @@ impl Path<'_> {
     }
 
     pub(super) fn swap(&mut self, kind: SwapKind, dst: R, size: Size) -> Result<(), Reject> {
+        if kind == SwapKind::ToLe && size == Size::Dw && self.state.reg(dst).is_scalar() {
+            // Nothing changes, so links with other registers stay.
+            let value = self.read(dst)?;
+            return self.write(dst, value);
+        }
         self.unary(dst, |value| domain::swap(kind, size, value))
     }
 

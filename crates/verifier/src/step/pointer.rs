@@ -69,9 +69,7 @@ impl Path<'_> {
             Kind::MapValueOrNull(_) => Err(Reject::MaybeNullArithmetic { at, reg, kind }),
             // Adding nothing to a map is what compilers emit for its first field.
             Kind::MapPtr(_) if sum.op == AluOp::Add && sum.number.is_null() => Ok(()),
-            Kind::MapPtr(_) | Kind::PacketEnd | Kind::Func(_) => {
-                Err(Reject::PointerArithmetic { at, reg, kind })
-            }
+            Kind::MapPtr(_) | Kind::PacketEnd => Err(Reject::PointerArithmetic { at, reg, kind }),
             Kind::Uninit
             | Kind::Scalar
             | Kind::Ctx
@@ -144,10 +142,9 @@ fn moved(off: i32, by: i64) -> Option<i32> {
 fn check_sane(at: skep_isa::InsnIdx, kind: &'static str, reg: &Reg) -> Result<(), Reject> {
     let limit = POINTER_OFFSET_MAX;
     let value = &reg.value;
-    if let Some(value) = value.as_const().map(u64::cast_signed) {
-        if value >= limit || value <= -limit {
-            return Err(Reject::PointerConstant { at, kind, value });
-        }
+    let far = |value: &i64| *value >= limit || *value <= -limit;
+    if let Some(value) = value.as_const().map(u64::cast_signed).filter(far) {
+        return Err(Reject::PointerConstant { at, kind, value });
     }
     let off = reg.off;
     if reg.kind.is_pointer() && (i64::from(off) >= limit || i64::from(off) <= -limit) {
