@@ -182,6 +182,8 @@ fn function_that_nothing_calls_any_more_goes() {
     let wire = xlated.wire(&Names);
     assert_eq!((wire[0].src, wire[0].imm, wire[1].imm), (4, 4, 1));
     assert_eq!((wire[2].src, wire[2].off, wire[2].imm), (1, 2, 1));
+    let tagged = xlated.wire_for_tags(&Names);
+    assert_eq!((tagged[2].src, tagged[2].off, tagged[2].imm), (1, 1, 1));
 }
 
 #[test]

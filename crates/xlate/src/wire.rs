@@ -18,6 +18,15 @@ pub trait WireNames {
     fn helper_imm(&self, id: i32) -> i32;
 }
 
+/// How a local call is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum LocalCall {
+    /// Slot offset in `off`, cut to 16 bits; the callee's function number in `imm`.
+    Shown,
+    /// The number in `off`; 1 in `imm`, where a call of nothing in particular has its distance.
+    Tagged,
+}
+
 impl Xlated {
     /// The slots on the wire.
     ///
@@ -25,6 +34,17 @@ impl Xlated {
     /// address has the slot offset in the first immediate and the number in the second. So Linux writes them.
     #[must_use]
     pub fn wire(&self, names: &dyn WireNames) -> Vec<RawInsn> {
+        self.written(names, LocalCall::Shown)
+    }
+
+    /// The slots as Linux 6.18 has them when it computes the tags of local functions: like [`Self::wire`], but a local
+    /// call has the callee's function number in `off` and 1 in `imm`, so that tags do not depend on distances.
+    #[must_use]
+    pub fn wire_for_tags(&self, names: &dyn WireNames) -> Vec<RawInsn> {
+        self.written(names, LocalCall::Tagged)
+    }
+
+    fn written(&self, names: &dyn WireNames, local_call: LocalCall) -> Vec<RawInsn> {
         let mut out = Vec::with_capacity(self.insns().len());
         for (at, insn) in (0..).map(InsnIdx).zip(self.insns()) {
             if *insn == Insn::Imm64High {
@@ -60,8 +80,11 @@ impl Xlated {
             } else if let Insn::Call(CallTarget::Helper(id)) = *insn {
                 first.imm = names.helper_imm(id);
             } else if let Insn::Call(CallTarget::Local(off)) = *insn {
-                first.off = low_half(off);
-                first.imm = self.function_number(at, insn);
+                let number = self.function_number(at, insn);
+                (first.off, first.imm) = match local_call {
+                    LocalCall::Shown => (low_half(off), number),
+                    LocalCall::Tagged => (low_half(number), 1),
+                };
             }
             out.push(first);
             out.extend(second);

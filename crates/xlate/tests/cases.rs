@@ -1,7 +1,8 @@
 //! XDP programs (`prog`) and what they become (`xlated`), through the verifier.
 //!
 //! `attach` says `devmap` for a program of a device map. A `result` is for the test of `exec`, which runs the same programs
-//! on every engine. Comments say where the sequence is Linux's.
+//! on every engine. The sequences are those of Linux 6.18, but for the place of a device's index (224 bytes into Linux's
+//! device) and for may_goto, which Linux spells out with a counter on the stack.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 

@@ -79,6 +79,12 @@ pub(crate) fn call_base() -> u64 {
     lowest.unwrap_or(0).saturating_sub(16)
 }
 
+/// Distance of a helper from [`call_base`].
+pub(crate) fn helper_imm(id: i32, call_base: u64) -> i32 {
+    let addr = helper_addr(HelperId(id.cast_unsigned())).unwrap_or(call_base);
+    i32::try_from(addr.wrapping_sub(call_base)).unwrap_or(0)
+}
+
 struct Names<'a> {
     prog: &'a Prog,
     call_base: u64,
@@ -93,8 +99,7 @@ impl WireNames for Names<'_> {
     }
 
     fn helper_imm(&self, id: i32) -> i32 {
-        let addr = helper_addr(HelperId(id.cast_unsigned())).unwrap_or(self.call_base);
-        i32::try_from(addr.wrapping_sub(self.call_base)).unwrap_or(0)
+        helper_imm(id, self.call_base)
     }
 }
 

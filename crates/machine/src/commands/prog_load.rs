@@ -80,9 +80,8 @@ fn try_load(connection: &Connection, load: &ProgLoad, log: &mut Log) -> Result<H
     })?;
     let maps = referenced_maps(connection, &program, &load.fd_array, log)?;
     let verified = verify(load, program, &maps, &info, log)?;
-    let tags = Tags::of(&raw, &verified);
     let ready = make_ready(verified, &maps, begun, log)?;
-    publish(connection, load, info, tags, ready)
+    publish(connection, load, info, tag::tag(&raw), ready)
 }
 
 /// What BTF says about a program.
@@ -90,24 +89,6 @@ struct Info {
     btf: Option<Arc<BtfObject>>,
     funcs: Vec<FuncInfo>,
     lines: Vec<LineInfo>,
-}
-
-/// Tags of a program and of its functions.
-struct Tags {
-    whole: [u8; TAG_SIZE],
-    funcs: Vec<[u8; TAG_SIZE]>,
-}
-
-impl Tags {
-    fn of(raw: &[RawInsn], verified: &Verified) -> Self {
-        let subprogs = verified.subprogs().iter();
-        Self {
-            whole: tag::tag(raw),
-            funcs: subprogs
-                .map(|subprog| tag::tag(&raw[subprog.start.index()..subprog.end.index()]))
-                .collect(),
-        }
-    }
 }
 
 /// A program that can run.
@@ -158,7 +139,7 @@ fn publish(
     connection: &Connection,
     load: &ProgLoad,
     info: Info,
-    tags: Tags,
+    tag: [u8; TAG_SIZE],
     ready: Ready,
 ) -> Result<Handle, Errno> {
     let machine = connection.machine();
@@ -169,8 +150,8 @@ fn publish(
             name: load.name.clone(),
             prog_type: load.prog_type,
             expected_attach_type: load.expected_attach_type,
-            tag: tags.whole,
-            func_tags: tags.funcs,
+            tag,
+            func_tags: tag::of_functions(tag, ready.image.xlated()),
             gpl_compatible: gpl_compatible(&load.license),
             load_time_ns,
             uid: connection.peer().uid,
