@@ -56,7 +56,10 @@ struct Fuzz<'a> {
 
 fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|error| panic!("{name}={text}: {error}")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|error| panic!("{name}={text}: {error}")),
+    )
 }
 
 /// Runs so many programs, or as many as the environment says.
@@ -77,7 +80,9 @@ pub(crate) fn run(sides: Sides, programs: u64) {
     let keep = std::env::var_os("SKEP_FUZZ_KEEP");
     for seed in first..first.wrapping_add(programs) {
         let (items, runs) = program(seed);
-        let Some(difference) = fuzz.examine(&items, runs, Some(&mut tally)) else { continue };
+        let Some(difference) = fuzz.examine(&items, runs, Some(&mut tally)) else {
+            continue;
+        };
         let count = tally.found.entry(difference.clone()).or_default();
         *count += 1;
         if keep.is_some() && *count > 1 {
@@ -118,11 +123,18 @@ fn program(seed: u64) -> (Vec<Item>, Runs) {
 
 impl Fuzz<'_> {
     /// What is wrong with a program, if anything.
-    fn examine(&self, items: &[Item], runs: Runs, mut tally: Option<&mut Tally>) -> Option<Difference> {
+    fn examine(
+        &self,
+        items: &[Item],
+        runs: Runs,
+        mut tally: Option<&mut Tally>,
+    ) -> Option<Difference> {
         let program = self.skep.program(items)?;
         let mine = self.skep.load(&program, 0);
         let theirs = self.linux.as_ref().map(|linux| {
-            let program = linux.program(items).expect("maps do not decide what a program is");
+            let program = linux
+                .program(items)
+                .expect("maps do not decide what a program is");
             linux.load(&program, 0)
         });
         if let Some(tally) = tally.as_deref_mut() {
@@ -131,16 +143,32 @@ impl Fuzz<'_> {
             tally.linux_accepted += u64::from(matches!(theirs, Some(Ok(_))));
             if let Err(_) = &mine {
                 let reason = without_numbers(self.skep.load(&program, 1).unwrap_err().reason());
-                if let Some(wanted) = std::env::var_os("SKEP_FUZZ_SHOW") && reason.contains(wanted.to_str().unwrap()) {
-                    
-                    let small = shrink(items, &|items| self.refusal(items).as_ref() == Some(&reason));
+                if let Some(wanted) = std::env::var_os("SKEP_FUZZ_SHOW")
+                    && reason.contains(wanted.to_str().unwrap())
+                {
+                    let small = shrink(items, &|items| {
+                        self.refusal(items).as_ref() == Some(&reason)
+                    });
                     println!("{reason}\n{}", show(&small));
                 }
                 *tally.refusals.entry(reason).or_default() += 1;
             } else {
                 tally.opcodes.extend(program.to_raw().iter().map(|raw| {
-                    let imm = if raw.code & 0xe7 == 0xc3 || raw.code == 0x85 || raw.code & 0xf7 == 0xd4 { raw.imm } else { 0 };
-                    (raw.code, if raw.code & 7 == 4 || raw.code & 7 == 7 { raw.off } else { 0 }, imm)
+                    let imm =
+                        if raw.code & 0xe7 == 0xc3 || raw.code == 0x85 || raw.code & 0xf7 == 0xd4 {
+                            raw.imm
+                        } else {
+                            0
+                        };
+                    (
+                        raw.code,
+                        if raw.code & 7 == 4 || raw.code & 7 == 7 {
+                            raw.off
+                        } else {
+                            0
+                        },
+                        imm,
+                    )
                 }));
             }
         }
@@ -148,7 +176,9 @@ impl Fuzz<'_> {
             (Ok(_), Some(Err(_))) => {
                 let linux = self.linux.as_ref().unwrap();
                 let again = linux.load(&linux.program(items).unwrap(), 1);
-                Some(Difference::Unsound(without_numbers(again.unwrap_err().reason())))
+                Some(Difference::Unsound(without_numbers(
+                    again.unwrap_err().reason(),
+                )))
             }
             (Err(_), Some(Ok(_))) => {
                 let again = self.skep.load(&program, 1).unwrap_err();
@@ -187,7 +217,10 @@ impl Fuzz<'_> {
             if runs == Runs::Faults {
                 continue;
             }
-            for (engine, name) in [(Engine::Interp, "interpreter"), (Engine::Jit, "machine code")] {
+            for (engine, name) in [
+                (Engine::Interp, "interpreter"),
+                (Engine::Jit, "machine code"),
+            ] {
                 if self.skep.run(prog, packet, engine).as_ref() != Ok(&checked) {
                     return Some(Difference::Engine(name));
                 }
@@ -197,7 +230,13 @@ impl Fuzz<'_> {
                 tally.linux_runs += u64::from(other.is_some());
             }
             if let Some(other) = other
-                && self.linux.as_ref().unwrap().run(other, packet, Engine::Auto).as_ref() != Ok(&checked)
+                && self
+                    .linux
+                    .as_ref()
+                    .unwrap()
+                    .run(other, packet, Engine::Auto)
+                    .as_ref()
+                    != Ok(&checked)
             {
                 return Some(Difference::Result);
             }
@@ -207,7 +246,9 @@ impl Fuzz<'_> {
 
     /// The small program and what both sides say of it.
     fn report(&self, seed: u64, items: &[Item], runs: Runs, difference: &Difference) -> String {
-        let small = shrink(items, &|items| self.examine(items, runs, None).as_ref() == Some(difference));
+        let small = shrink(items, &|items| {
+            self.examine(items, runs, None).as_ref() == Some(difference)
+        });
         let mut text = format!("seed {seed}: {difference:?}\n{}", show(&small));
         if let (Some(linux), Difference::Unsound(_)) = (&self.linux, difference) {
             let refused = linux.load(&linux.program(&small).unwrap(), 3).unwrap_err();
@@ -223,7 +264,12 @@ impl Fuzz<'_> {
 
     fn show_runs(&self, text: &mut String, prog: skep_uapi::Handle, small: &[Item]) {
         let mut line = |who: &str, left: Result<Left, skep_uapi::Errno>| {
-            let shown = left.map(|left| format!("r0 {:#x}, packet {:02x?}, maps {:02x?}", left.retval, left.packet, left.maps));
+            let shown = left.map(|left| {
+                format!(
+                    "r0 {:#x}, packet {:02x?}, maps {:02x?}",
+                    left.retval, left.packet, left.maps
+                )
+            });
             writeln!(text, "--- {who}: {shown:?}").unwrap();
         };
         for packet in &self.packets {
@@ -261,7 +307,12 @@ impl Tally {
     fn text(&self) -> String {
         let mut text = format!(
             "{} programs, {} accepted ({} by Linux), {} runs ({} in Linux), {} operations in accepted programs\n",
-            self.programs, self.accepted, self.linux_accepted, self.runs, self.linux_runs, self.opcodes.len()
+            self.programs,
+            self.accepted,
+            self.linux_accepted,
+            self.runs,
+            self.linux_runs,
+            self.opcodes.len()
         );
         let mut refusals: Vec<_> = self.refusals.iter().collect();
         refusals.sort_by_key(|(_, count)| std::cmp::Reverse(**count));

@@ -17,7 +17,12 @@ pub(crate) struct Shape {
 
 impl Shape {
     const fn new(map_type: MapType, key: u16, value: u16, entries: u16) -> Self {
-        Self { map_type, key, value, entries }
+        Self {
+            map_type,
+            key,
+            value,
+            entries,
+        }
     }
 
     pub(crate) fn is_hash(&self) -> bool {
@@ -69,7 +74,9 @@ impl Refused {
 }
 
 fn is_statistics(line: &str) -> bool {
-    ["processed ", "verification time", "stack depth"].iter().any(|start| line.starts_with(start))
+    ["processed ", "verification time", "stack depth"]
+        .iter()
+        .any(|start| line.starts_with(start))
 }
 
 impl<'a> World<'a> {
@@ -87,7 +94,10 @@ impl<'a> World<'a> {
                 other => panic!("no map: {other:?}"),
             }
         };
-        Self { bpf, maps: SHAPES.iter().map(create).collect() }
+        Self {
+            bpf,
+            maps: SHAPES.iter().map(create).collect(),
+        }
     }
 
     pub(crate) fn program(&self, items: &[Item]) -> Option<Program> {
@@ -108,7 +118,10 @@ impl<'a> World<'a> {
         match reply.result {
             Ok(Value::Handle(handle)) => Ok(handle),
             Ok(other) => panic!("no handle: {other:?}"),
-            Err(errno) => Err(Refused { errno, log: reply.log }),
+            Err(errno) => Err(Refused {
+                errno,
+                log: reply.log,
+            }),
         }
     }
 
@@ -121,14 +134,24 @@ impl<'a> World<'a> {
         for (shape, &map) in SHAPES.iter().zip(&self.maps) {
             if shape.is_hash() {
                 for (key, _) in self.content(map) {
-                    self.bpf.call(Command::MapDelete { map, key }).result.unwrap();
+                    self.bpf
+                        .call(Command::MapDelete { map, key })
+                        .result
+                        .unwrap();
                 }
             }
             let there = if shape.is_hash() { 2 } else { shape.entries };
             for number in 0..there {
                 let key = key_bytes(shape, number);
-                let value = (0..shape.value).map(|at| (at * 29 + number * 7 + 0x85) as u8).collect();
-                let update = Command::MapUpdate { map, key, value, flags: BPF_ANY };
+                let value = (0..shape.value)
+                    .map(|at| (at * 29 + number * 7 + 0x85) as u8)
+                    .collect();
+                let update = Command::MapUpdate {
+                    map,
+                    key,
+                    value,
+                    flags: BPF_ANY,
+                };
                 self.bpf.call(update).result.unwrap();
             }
         }
@@ -138,7 +161,11 @@ impl<'a> World<'a> {
         let mut content: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         let mut key = None;
         while let Ok(Value::Bytes(next)) = self.bpf.call(Command::MapNextKey { map, key }).result {
-            let lookup = Command::MapLookup { map, key: next.clone(), flags: 0 };
+            let lookup = Command::MapLookup {
+                map,
+                key: next.clone(),
+                flags: 0,
+            };
             let Ok(Value::Bytes(value)) = self.bpf.call(lookup).result else {
                 panic!("a key without a value")
             };
