@@ -34,16 +34,17 @@ pub(crate) struct Places<'run> {
     pub(crate) stack: &'run Stack,
     /// Where the native stack stood when compiled code was entered; its frames lie below. 0 outside of a native run.
     pub(crate) native_top: Cell<u64>,
+    /// Where it stood when compiled code last called a helper; its frames lie above.
+    pub(crate) native_low: Cell<u64>,
 }
 
 impl Places<'_> {
     /// Whether some place holds `bytes` bytes at `addr`.
     fn holds(&self, addr: u64, bytes: u64) -> bool {
-        let here = stack_addr();
-        let len = self.native_top.get().saturating_sub(here);
+        let low = self.native_low.get();
         let native = Region {
-            start: here,
-            len,
+            start: low,
+            len: self.native_top.get().saturating_sub(low),
             permission: Permission::Read,
         };
         let fits = |region: Region| {

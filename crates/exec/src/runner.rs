@@ -146,6 +146,7 @@ impl<'run> Runner<'run> {
             packet,
             stack: &self.stack,
             native_top: Cell::new(0),
+            native_low: Cell::new(0),
         }
     }
 

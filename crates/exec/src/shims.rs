@@ -22,6 +22,10 @@ fn call(run: &RunCtx, body: impl FnOnce(&NativeEnv<'_>) -> Result<u64, Fault>) -
         with_exposed_provenance(usize::try_from(run.env).expect("skep builds for 64-bit hosts"));
     // SAFETY: `Runner` sets `run.env` to its environment before it enters compiled code, and keeps it for the run.
     let env = unsafe { &*env };
+    let here = 0_u8;
+    env.places
+        .native_low
+        .set((&raw const here).expose_provenance() as u64);
     match catch_unwind(AssertUnwindSafe(|| body(env))) {
         Ok(Ok(value)) => value,
         Ok(Err(fault)) => stop(run, env, RunError::Fault { at: None, fault }),
