@@ -1,7 +1,7 @@
 //! The comparisons, and what a run says about itself.
 
 use crate::code::{Item, show};
-use crate::generate::Gen;
+use crate::generate::{Gen, Generated};
 use crate::mutate::mutate;
 use crate::shrink::shrink;
 use crate::world::{Left, World};
@@ -54,6 +54,9 @@ struct Fuzz<'a> {
     packets: Vec<Vec<u8>>,
 }
 
+/// Lines of a log that a report shows.
+const LOG_LINES_MAX: usize = 300;
+
 fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|error| panic!("{name}={text}: {error}")))
@@ -76,14 +79,14 @@ pub(crate) fn run(sides: Sides, programs: u64) {
     let mut tally = Tally::default();
     let keep = std::env::var_os("SKEP_FUZZ_KEEP");
     for seed in first..first.wrapping_add(programs) {
-        let (items, runs) = program(seed);
-        let Some(difference) = fuzz.examine(&items, runs, Some(&mut tally)) else { continue };
+        let (generated, runs) = program(seed);
+        let Some(difference) = fuzz.examine(&generated.items, runs, Some(&mut tally)) else { continue };
         let count = tally.found.entry(difference.clone()).or_default();
         *count += 1;
         if keep.is_some() && *count > 1 {
             continue;
         }
-        let text = fuzz.report(seed, &items, runs, &difference);
+        let text = fuzz.report(seed, &generated, runs, &difference);
         match &keep {
             None => panic!("{text}"),
             Some(folder) => {
@@ -105,15 +108,15 @@ enum Runs {
 }
 
 /// The program of a seed; one in three is mutated.
-fn program(seed: u64) -> (Vec<Item>, Runs) {
-    let mut items = Gen::new(seed).program();
+fn program(seed: u64) -> (Generated, Runs) {
+    let mut generated = Gen::new(seed).program();
     if !seed.is_multiple_of(3) {
-        return (items, Runs::Results);
+        return (generated, Runs::Results);
     }
     let mut random = Random::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
     random.word();
-    mutate(&mut items, &mut random);
-    (items, Runs::Faults)
+    mutate(&mut generated.items, &mut random);
+    (generated, Runs::Faults)
 }
 
 impl Fuzz<'_> {
@@ -133,7 +136,7 @@ impl Fuzz<'_> {
                 let reason = without_numbers(self.skep.load(&program, 1).unwrap_err().reason());
                 if let Some(wanted) = std::env::var_os("SKEP_FUZZ_SHOW") && reason.contains(wanted.to_str().unwrap()) {
                     
-                    let small = shrink(items, &|items| self.refusal(items).as_ref() == Some(&reason));
+                    let small = shrink(items, &[], &|items| self.refusal(items).as_ref() == Some(&reason));
                     println!("{reason}\n{}", show(&small));
                 }
                 *tally.refusals.entry(reason).or_default() += 1;
@@ -206,8 +209,10 @@ impl Fuzz<'_> {
     }
 
     /// The small program and what both sides say of it.
-    fn report(&self, seed: u64, items: &[Item], runs: Runs, difference: &Difference) -> String {
-        let small = shrink(items, &|items| self.examine(items, runs, None).as_ref() == Some(difference));
+    fn report(&self, seed: u64, generated: &Generated, runs: Runs, difference: &Difference) -> String {
+        let is_result = matches!(difference, Difference::Engine(_) | Difference::Result);
+        let fixed = if is_result { generated.fixed.as_slice() } else { &[] };
+        let small = shrink(&generated.items, fixed, &|items| self.examine(items, runs, None).as_ref() == Some(difference));
         let mut text = format!("seed {seed}: {difference:?}\n{}", show(&small));
         if let (Some(linux), Difference::Unsound(_)) = (&self.linux, difference) {
             let refused = linux.load(&linux.program(&small).unwrap(), 3).unwrap_err();
@@ -215,30 +220,34 @@ impl Fuzz<'_> {
         }
         let program = self.skep.program(&small).unwrap();
         match self.skep.load(&program, 3) {
-            Err(refused) => write!(text, "--- skep: {}\n{}", refused.errno, refused.log).unwrap(),
+            Err(refused) => {
+                let start: Vec<&str> = refused.log.lines().take(LOG_LINES_MAX).collect();
+                write!(text, "--- skep: {}\n{}\n", refused.errno, start.join("\n")).unwrap();
+            }
             Ok(prog) => self.show_runs(&mut text, prog, &small),
         }
         text
     }
 
     fn show_runs(&self, text: &mut String, prog: skep_uapi::Handle, small: &[Item]) {
-        let mut line = |who: &str, left: Result<Left, skep_uapi::Errno>| {
-            let shown = left.map(|left| format!("r0 {:#x}, packet {:02x?}, maps {:02x?}", left.retval, left.packet, left.maps));
-            writeln!(text, "--- {who}: {shown:?}").unwrap();
-        };
         for packet in &self.packets {
-            let checked = self.skep.run(prog, packet, Engine::Checked);
-            let faults = checked.is_err();
-            line("checked", checked);
-            if faults {
-                continue;
-            }
-            line("interpreter", self.skep.run(prog, packet, Engine::Interp));
-            line("machine code", self.skep.run(prog, packet, Engine::Jit));
+            let checked = match self.skep.run(prog, packet, Engine::Checked) {
+                Ok(checked) => checked,
+                Err(errno) => {
+                    writeln!(text, "--- checked: {errno}").unwrap();
+                    continue;
+                }
+            };
+            let mut compare = |who: &str, left: Result<Left, skep_uapi::Errno>| match left {
+                Ok(left) => left.show_against(&checked, who, text),
+                Err(errno) => writeln!(text, "--- {who}: {errno}").unwrap(),
+            };
+            compare("interpreter", self.skep.run(prog, packet, Engine::Interp));
+            compare("machine code", self.skep.run(prog, packet, Engine::Jit));
             if let Some(linux) = &self.linux
                 && let Ok(other) = linux.load(&linux.program(small).unwrap(), 0)
             {
-                line("Linux", linux.run(other, packet, Engine::Auto));
+                compare("Linux", linux.run(other, packet, Engine::Auto));
                 linux.close(other);
             }
         }
