@@ -25,14 +25,23 @@ impl Gen {
         match self.random.below(8) {
             0 => {
                 let from_size = self.pick(&[Size::B, Size::H]);
-                self.emit(Insn::MovSx { width, dst: reg, src: from, from: from_size });
+                self.emit(Insn::MovSx {
+                    width,
+                    dst: reg,
+                    src: from,
+                    from: from_size,
+                });
                 self.set(reg, ANY);
             }
             1 => {
                 let kind = self.pick(&SwapKind::ALL);
                 let size = self.pick(&[Size::H, Size::W, Size::Dw]);
                 self.emit(mov(reg, Operand::Reg(from)));
-                self.emit(Insn::Swap { kind, dst: reg, size });
+                self.emit(Insn::Swap {
+                    kind,
+                    dst: reg,
+                    size,
+                });
                 self.set(reg, ANY);
             }
             2 => {
@@ -42,11 +51,25 @@ impl Gen {
                 self.emit(store(Size::Dw, Reg::R10, off, Operand::Reg(from)));
                 self.known.slots[slot] = self.kind(from);
                 self.emit(load(size, reg, Reg::R10, off));
-                self.set(reg, Kind::Scalar { max: self.max(from).min(size.truncate(u64::MAX)) });
+                self.set(
+                    reg,
+                    Kind::Scalar {
+                        max: self.max(from).min(size.truncate(u64::MAX)),
+                    },
+                );
             }
             _ => {
-                self.emit(Insn::Mov { width, dst: reg, src: Operand::Reg(from) });
-                self.set(reg, Kind::Scalar { max: width.truncate(u64::MAX).min(self.max(from)) });
+                self.emit(Insn::Mov {
+                    width,
+                    dst: reg,
+                    src: Operand::Reg(from),
+                });
+                self.set(
+                    reg,
+                    Kind::Scalar {
+                        max: width.truncate(u64::MAX).min(self.max(from)),
+                    },
+                );
             }
         }
         reg
@@ -54,8 +77,16 @@ impl Gen {
 
     /// A register with a number of at most `max`, bounded in one of the ways that verifiers follow.
     pub(crate) fn bounded(&mut self, max: i32, but: &[Reg]) -> Reg {
-        let max = if self.slip() { max + 1 + self.random.below(3) as i32 } else { max };
-        let max = if self.one_in(3) { self.random.below(max as usize + 1) as i32 } else { max };
+        let max = if self.slip() {
+            max + 1 + self.random.below(3) as i32
+        } else {
+            max
+        };
+        let max = if self.one_in(3) {
+            self.random.below(max as usize + 1) as i32
+        } else {
+            max
+        };
         let small: Vec<Reg> = Reg::ALL
             .into_iter()
             .take(10)
@@ -81,12 +112,24 @@ impl Gen {
         let width = self.width();
         let imm = Operand::Imm;
         // 2^k - 1, at most the bound.
-        let mask = ((max as u32 + 1).next_power_of_two() >> u32::from(!(max as u32 + 1).is_power_of_two())) as i32 - 1;
+        let mask = ((max as u32 + 1).next_power_of_two()
+            >> u32::from(!(max as u32 + 1).is_power_of_two())) as i32
+            - 1;
         match self.random.below(13) {
-            0 => self.emit(Insn::Alu { op: AluOp::And, width, dst: reg, src: imm(max) }),
+            0 => self.emit(Insn::Alu {
+                op: AluOp::And,
+                width,
+                dst: reg,
+                src: imm(max),
+            }),
             1 => {
                 // Linux does not follow divisions.
-                self.emit(Insn::Alu { op: AluOp::Mod, width, dst: reg, src: imm(max + 1) });
+                self.emit(Insn::Alu {
+                    op: AluOp::Mod,
+                    width,
+                    dst: reg,
+                    src: imm(max + 1),
+                });
                 self.clamp(jump_if(JmpOp::Jlt, Width::W64, reg, imm(max + 1)), reg, max);
             }
             2 => {
@@ -105,11 +148,19 @@ impl Gen {
             4 => {
                 // 32 bits are compared, and only they are used.
                 if self.one_in(2) {
-                    self.emit(Insn::Mov { width: Width::W32, dst: reg, src: Operand::Reg(reg) });
+                    self.emit(Insn::Mov {
+                        width: Width::W32,
+                        dst: reg,
+                        src: Operand::Reg(reg),
+                    });
                     self.clamp(jump_if(JmpOp::Jlt, Width::W32, reg, imm(max + 1)), reg, max);
                 } else {
                     self.clamp(jump_if(JmpOp::Jlt, Width::W32, reg, imm(max + 1)), reg, max);
-                    self.emit(Insn::Mov { width: Width::W32, dst: reg, src: Operand::Reg(reg) });
+                    self.emit(Insn::Mov {
+                        width: Width::W32,
+                        dst: reg,
+                        src: Operand::Reg(reg),
+                    });
                 }
             }
             5 => {
@@ -117,7 +168,11 @@ impl Gen {
                 let copy = self.target(&[but, &[reg]].concat());
                 self.emit(mov(copy, Operand::Reg(reg)));
                 self.set(copy, ANY);
-                let (checked, used) = if self.one_in(2) { (copy, reg) } else { (reg, copy) };
+                let (checked, used) = if self.one_in(2) {
+                    (copy, reg)
+                } else {
+                    (reg, copy)
+                };
                 let good = self.label();
                 self.to(jump_if(JmpOp::Jle, Width::W64, checked, imm(max)), good);
                 self.emit(mov(used, imm(0)));
@@ -130,14 +185,26 @@ impl Gen {
                 // The copy with a constant added is compared.
                 let copy = self.target(&[but, &[reg]].concat());
                 let delta = self.random.below(9) as i32;
-                self.emit(Insn::Mov { width: Width::W32, dst: reg, src: Operand::Reg(reg) });
+                self.emit(Insn::Mov {
+                    width: Width::W32,
+                    dst: reg,
+                    src: Operand::Reg(reg),
+                });
                 self.emit(mov(copy, Operand::Reg(reg)));
                 let add_width = self.pick(&[Width::W64, Width::W64, Width::W32]);
                 let slip = i32::from(add_width == Width::W32);
-                self.emit(Insn::Alu { op: AluOp::Add, width: add_width, dst: copy, src: imm(delta) });
+                self.emit(Insn::Alu {
+                    op: AluOp::Add,
+                    width: add_width,
+                    dst: copy,
+                    src: imm(delta),
+                });
                 self.set(copy, ANY);
                 let good = self.label();
-                self.to(jump_if(JmpOp::Jle, Width::W64, copy, imm(max + delta)), good);
+                self.to(
+                    jump_if(JmpOp::Jle, Width::W64, copy, imm(max + delta)),
+                    good,
+                );
                 self.emit(mov(reg, imm(0)));
                 self.at(good);
                 if slip == 1 {
@@ -182,7 +249,12 @@ impl Gen {
                 self.at(good);
             }
             _ => {
-                self.emit(Insn::Alu { op: AluOp::Rsh, width: Width::W32, dst: reg, src: imm(30) });
+                self.emit(Insn::Alu {
+                    op: AluOp::Rsh,
+                    width: Width::W32,
+                    dst: reg,
+                    src: imm(30),
+                });
                 if max < 3 {
                     self.emit(alu(AluOp::And, reg, imm(mask)));
                 }
@@ -204,7 +276,11 @@ impl Gen {
         let (replace, good) = (self.label(), self.label());
         self.to(bad, replace);
         if width == Width::W32 {
-            self.emit(Insn::Mov { width, dst: reg, src: Operand::Reg(reg) });
+            self.emit(Insn::Mov {
+                width,
+                dst: reg,
+                src: Operand::Reg(reg),
+            });
         }
         self.to(GOTO, good);
         self.at(replace);
@@ -229,9 +305,17 @@ impl Gen {
                     off = if off < low { off + bytes } else { off };
                 }
                 if self.slip() {
-                    off += self.pick(&[bytes, -1, 1, high]);
+                    // Not downwards on the stack: Linux lets root read what nobody wrote.
+                    off += match memory {
+                        Memory::Stack => self.pick(&[1, 160]),
+                        Memory::Map | Memory::Packet => self.pick(&[bytes, -1, 1, high]),
+                    };
                 }
-                if is_atomic { self.atomic_at(base, off, size) } else { self.plain_at(base, off, size) }
+                if is_atomic {
+                    self.atomic_at(base, off, size)
+                } else {
+                    self.plain_at(base, off, size)
+                }
                 continue;
             }
             let pointer = self.target(&[base]);
@@ -243,8 +327,17 @@ impl Gen {
             }
             let mut off = low;
             if step > 1 {
-                self.emit(alu(AluOp::Lsh, index, Operand::Imm(step.trailing_zeros() as i32)));
-                self.set(index, Kind::Scalar { max: u64::try_from(spare).unwrap() });
+                self.emit(alu(
+                    AluOp::Lsh,
+                    index,
+                    Operand::Imm(step.trailing_zeros() as i32),
+                ));
+                self.set(
+                    index,
+                    Kind::Scalar {
+                        max: u64::try_from(spare).unwrap(),
+                    },
+                );
             }
             self.emit(mov(pointer, Operand::Reg(base)));
             if self.one_in(3) {
@@ -265,8 +358,18 @@ impl Gen {
             0 | 1 => {
                 let dst = self.target(&[base]);
                 let signed = size != Size::Dw && self.one_in(3);
-                self.emit(Insn::Load { size, signed, dst, base, off });
-                let max = if signed { u64::MAX } else { size.truncate(u64::MAX) };
+                self.emit(Insn::Load {
+                    size,
+                    signed,
+                    dst,
+                    base,
+                    off,
+                });
+                let max = if signed {
+                    u64::MAX
+                } else {
+                    size.truncate(u64::MAX)
+                };
                 self.set(dst, Kind::Scalar { max });
             }
             2 | 3 => {
@@ -287,7 +390,12 @@ impl Gen {
             AtomicOp::LoadAcquire => {
                 let dst = self.target(&[base]);
                 self.emit(atomic(op, size, dst, base, off));
-                self.set(dst, Kind::Scalar { max: size.truncate(u64::MAX) });
+                self.set(
+                    dst,
+                    Kind::Scalar {
+                        max: size.truncate(u64::MAX),
+                    },
+                );
             }
             AtomicOp::StoreRelease => {
                 let src = self.scalar(&[base]);
@@ -310,7 +418,11 @@ impl Gen {
                 self.emit(atomic(op, size, base, src, off));
                 self.set(Reg::R0, ANY);
             }
-            AtomicOp::Add { .. } | AtomicOp::Or { .. } | AtomicOp::And { .. } | AtomicOp::Xor { .. } | AtomicOp::Xchg => {
+            AtomicOp::Add { .. }
+            | AtomicOp::Or { .. }
+            | AtomicOp::And { .. }
+            | AtomicOp::Xor { .. }
+            | AtomicOp::Xchg => {
                 let src = self.own_scalar(&[base]);
                 self.emit(atomic(op, size, base, src, off));
                 // With or without fetch, what is known afterwards is only that it is a number.

@@ -38,7 +38,11 @@ impl Gen {
     }
 
     fn operand(&mut self, but: &[Reg]) -> Operand {
-        if self.one_in(2) { Operand::Imm(self.edge()) } else { Operand::Reg(self.scalar(but)) }
+        if self.one_in(2) {
+            Operand::Imm(self.edge())
+        } else {
+            Operand::Reg(self.scalar(but))
+        }
     }
 
     fn arithmetic(&mut self) {
@@ -53,7 +57,12 @@ impl Gen {
                 let src = self.scalar(&[]);
                 let from = self.pick(&[Size::B, Size::H, Size::W]);
                 let width = if from == Size::W { Width::W64 } else { width };
-                self.emit(Insn::MovSx { width, dst, src, from });
+                self.emit(Insn::MovSx {
+                    width,
+                    dst,
+                    src,
+                    from,
+                });
                 max = width.truncate(u64::MAX);
             }
             2 => {
@@ -63,7 +72,11 @@ impl Gen {
             }
             3 => {
                 let src = self.scalar(&[]);
-                self.emit(Insn::Mov { width, dst, src: Operand::Reg(src) });
+                self.emit(Insn::Mov {
+                    width,
+                    dst,
+                    src: Operand::Reg(src),
+                });
                 max = self.max(src).min(limit);
             }
             4 => {
@@ -73,7 +86,12 @@ impl Gen {
             _ => {
                 let op = self.pick(&AluOp::ALL);
                 let src = self.legal_operand(op, width);
-                self.emit(Insn::Alu { op, width, dst, src });
+                self.emit(Insn::Alu {
+                    op,
+                    width,
+                    dst,
+                    src,
+                });
                 max = max_after(op, width, old, src, self).min(limit);
             }
         }
@@ -104,11 +122,28 @@ impl Gen {
             if self.one_in(2) && is_scalar {
                 let dst = self.target(&[]);
                 let signed = size != Size::Dw && self.one_in(3);
-                self.emit(Insn::Load { size, signed, dst, base: Reg::R10, off });
-                let max = if signed { u64::MAX } else { size.truncate(u64::MAX) };
-                let Kind::Scalar { max: stored } = self.known.slots[slot] else { return };
+                self.emit(Insn::Load {
+                    size,
+                    signed,
+                    dst,
+                    base: Reg::R10,
+                    off,
+                });
+                let max = if signed {
+                    u64::MAX
+                } else {
+                    size.truncate(u64::MAX)
+                };
+                let Kind::Scalar { max: stored } = self.known.slots[slot] else {
+                    return;
+                };
                 let whole = inside == 0 && !signed;
-                self.set(dst, Kind::Scalar { max: if whole { max.min(stored) } else { max } });
+                self.set(
+                    dst,
+                    Kind::Scalar {
+                        max: if whole { max.min(stored) } else { max },
+                    },
+                );
             } else if is_scalar || size == Size::Dw {
                 let src = self.operand(&[]);
                 self.emit(store(size, Reg::R10, off, src));
@@ -135,7 +170,10 @@ impl Gen {
         let index = self.target(&[]);
         self.emit(load(fill, index, Reg::R10, slot_off(slot)));
         let pointer = self.target(&[index]);
-        self.emit(Insn::LoadImm64 { dst: pointer, imm: Imm64::MapValue { fd: 2, off: 8 } });
+        self.emit(Insn::LoadImm64 {
+            dst: pointer,
+            imm: Imm64::MapValue { fd: 2, off: 8 },
+        });
         self.emit(alu(AluOp::Add, pointer, Operand::Reg(index)));
         self.emit(load(Size::B, pointer, pointer, 15));
         self.set(pointer, Kind::Scalar { max: 255 });
@@ -147,7 +185,11 @@ impl Gen {
         let start = self.target(&[]);
         let end = self.target(&[start]);
         let past = self.target(&[start, end]);
-        let (data, meta) = if self.one_in(6) { (8, true) } else { (0, false) };
+        let (data, meta) = if self.one_in(6) {
+            (8, true)
+        } else {
+            (0, false)
+        };
         self.emit(load(Size::W, start, Reg::R6, data));
         self.emit(load(Size::W, end, Reg::R6, if meta { 0 } else { 4 }));
         for reg in [start, end, past] {
@@ -222,7 +264,10 @@ impl Gen {
     }
 
     fn map_address(&mut self, map: usize) {
-        self.emit(Insn::LoadImm64 { dst: Reg::R1, imm: Imm64::MapFd(map as i32) });
+        self.emit(Insn::LoadImm64 {
+            dst: Reg::R1,
+            imm: Imm64::MapFd(map as i32),
+        });
     }
 
     /// A looked-up value, checked for null directly, by a copy, or through a spilled copy.
@@ -241,7 +286,12 @@ impl Gen {
             (value, checked) = self.pick(&[(Reg::R0, copy), (copy, Reg::R0), (copy, copy)]);
         }
         if let Some(slot) = spilled {
-            self.emit(store(Size::Dw, Reg::R10, slot_off(slot), Operand::Reg(Reg::R0)));
+            self.emit(store(
+                Size::Dw,
+                Reg::R10,
+                slot_off(slot),
+                Operand::Reg(Reg::R0),
+            ));
             self.known.slots[slot] = Kind::Unknown;
         }
         let null = self.label();
@@ -249,11 +299,17 @@ impl Gen {
             // No check at all.
         } else if self.one_in(3) {
             let good = self.label();
-            self.to(jump_if(JmpOp::Jne, Width::W64, checked, Operand::Imm(0)), good);
+            self.to(
+                jump_if(JmpOp::Jne, Width::W64, checked, Operand::Imm(0)),
+                good,
+            );
             self.to(GOTO, null);
             self.at(good);
         } else {
-            self.to(jump_if(JmpOp::Jeq, Width::W64, checked, Operand::Imm(0)), null);
+            self.to(
+                jump_if(JmpOp::Jeq, Width::W64, checked, Operand::Imm(0)),
+                null,
+            );
         }
         self.optional(null, |g| {
             if let Some(slot) = spilled {
@@ -281,7 +337,10 @@ impl Gen {
     fn direct_value(&mut self) {
         let reg = self.target(&[]);
         let off = self.random.below(5) as u32 * 8;
-        self.emit(Insn::LoadImm64 { dst: reg, imm: Imm64::MapValue { fd: 2, off } });
+        self.emit(Insn::LoadImm64 {
+            dst: reg,
+            imm: Imm64::MapValue { fd: 2, off },
+        });
         self.set(reg, Kind::Unknown);
         let off = off as i16;
         self.access(reg, -off, 64 - off, Memory::Map);
@@ -314,7 +373,8 @@ impl Gen {
             self.reserved.pop();
         }
         for slot in 0..SLOTS {
-            if matches!(self.known.slots[slot], Kind::Value(_) | Kind::Packet(_)) && self.one_in(2) {
+            if matches!(self.known.slots[slot], Kind::Value(_) | Kind::Packet(_)) && self.one_in(2)
+            {
                 let reg = self.target(&[]);
                 self.emit(load(Size::Dw, reg, Reg::R10, slot_off(slot)));
                 self.set(reg, self.known.slots[slot]);
@@ -347,7 +407,10 @@ impl Gen {
                 self.reserved.pop();
             }
             let pointer = self.target(&[reg]);
-            self.emit(Insn::LoadImm64 { dst: pointer, imm: Imm64::MapValue { fd: 2, off: 0 } });
+            self.emit(Insn::LoadImm64 {
+                dst: pointer,
+                imm: Imm64::MapValue { fd: 2, off: 0 },
+            });
             self.emit(alu(AluOp::Add, pointer, Operand::Reg(reg)));
             self.emit(load(Size::Dw, pointer, pointer, 4));
             self.set(pointer, ANY);
@@ -362,7 +425,10 @@ impl Gen {
     }
 
     fn bounded_loop(&mut self) {
-        let free: Vec<Reg> = [Reg::R7, Reg::R8, Reg::R9].into_iter().filter(|reg| !self.reserved.contains(reg)).collect();
+        let free: Vec<Reg> = [Reg::R7, Reg::R8, Reg::R9]
+            .into_iter()
+            .filter(|reg| !self.reserved.contains(reg))
+            .collect();
         if free.len() < 2 {
             return;
         }
@@ -403,7 +469,12 @@ impl Gen {
     fn local_call(&mut self) {
         let (one, two) = (self.scalar(&[]), self.scalar(&[]));
         let saved = self.random.below(SLOTS);
-        self.emit(store(Size::Dw, Reg::R10, slot_off(saved), Operand::Reg(two)));
+        self.emit(store(
+            Size::Dw,
+            Reg::R10,
+            slot_off(saved),
+            Operand::Reg(two),
+        ));
         self.known.slots[saved] = ANY;
         self.emit(mov(Reg::R2, Operand::Reg(one)));
         self.emit(load(Size::Dw, Reg::R3, Reg::R10, slot_off(saved)));
@@ -484,7 +555,10 @@ impl Gen {
     }
 
     fn checksum(&mut self) {
-        let (one, two) = (self.random.below(9) as i32 * 4, self.random.below(9) as i32 * 4);
+        let (one, two) = (
+            self.random.below(9) as i32 * 4,
+            self.random.below(9) as i32 * 4,
+        );
         let seed = self.scalar(&[]);
         self.emit(mov(Reg::R5, Operand::Reg(seed)));
         for (reg, count, bytes) in [(Reg::R1, Reg::R2, one), (Reg::R3, Reg::R4, two)] {
@@ -504,7 +578,12 @@ impl Gen {
         let dst = self.target(&[]);
         let off = self.pick(&[12, 16]);
         self.emit(load(Size::W, dst, Reg::R6, off));
-        self.set(dst, Kind::Scalar { max: u32::MAX.into() });
+        self.set(
+            dst,
+            Kind::Scalar {
+                max: u32::MAX.into(),
+            },
+        );
     }
 }
 
@@ -517,8 +596,14 @@ fn max_after(op: AluOp, width: Width, old: u64, src: Operand, g: &Gen) -> u64 {
     };
     let old = old.min(limit);
     match op {
-        AluOp::Add => old.checked_add(right).filter(|sum| *sum <= limit).unwrap_or(limit),
-        AluOp::Mul => old.checked_mul(right).filter(|product| *product <= limit).unwrap_or(limit),
+        AluOp::Add => old
+            .checked_add(right)
+            .filter(|sum| *sum <= limit)
+            .unwrap_or(limit),
+        AluOp::Mul => old
+            .checked_mul(right)
+            .filter(|product| *product <= limit)
+            .unwrap_or(limit),
         AluOp::And => old.min(right),
         AluOp::Rsh => match src {
             Operand::Imm(bits) => old >> bits,

@@ -66,7 +66,10 @@ fn with_map(imm: Imm64, maps: &[Handle]) -> Result<Imm64, NoProgram> {
     };
     Ok(match imm {
         Imm64::MapFd(index) => Imm64::MapFd(fd(index)?),
-        Imm64::MapValue { fd: index, off } => Imm64::MapValue { fd: fd(index)?, off },
+        Imm64::MapValue { fd: index, off } => Imm64::MapValue {
+            fd: fd(index)?,
+            off,
+        },
         other => other,
     })
 }
@@ -75,7 +78,19 @@ fn with_offset(insn: Insn, offset: i32) -> Result<Insn, NoProgram> {
     let short = i16::try_from(offset).map_err(|_| NoProgram);
     Ok(match insn {
         Insn::Jump { long, .. } => Insn::Jump { off: offset, long },
-        Insn::JumpIf { op, width, dst, src, .. } => Insn::JumpIf { op, width, dst, src, off: short? },
+        Insn::JumpIf {
+            op,
+            width,
+            dst,
+            src,
+            ..
+        } => Insn::JumpIf {
+            op,
+            width,
+            dst,
+            src,
+            off: short?,
+        },
         Insn::MayGoto { .. } => Insn::MayGoto { off: short? },
         Insn::Call(_) => Insn::Call(CallTarget::Local(offset)),
         _ => return Err(NoProgram),
@@ -97,11 +112,20 @@ pub(crate) fn show(items: &[Item]) -> String {
 // Short spellings of the instructions that blocks use often.
 
 pub(crate) fn mov(dst: Reg, src: Operand) -> Insn {
-    Insn::Mov { width: Width::W64, dst, src }
+    Insn::Mov {
+        width: Width::W64,
+        dst,
+        src,
+    }
 }
 
 pub(crate) fn alu(op: AluOp, dst: Reg, src: Operand) -> Insn {
-    Insn::Alu { op, width: Width::W64, dst, src }
+    Insn::Alu {
+        op,
+        width: Width::W64,
+        dst,
+        src,
+    }
 }
 
 pub(crate) fn add(dst: Reg, imm: i32) -> Insn {
@@ -109,20 +133,46 @@ pub(crate) fn add(dst: Reg, imm: i32) -> Insn {
 }
 
 pub(crate) fn load(size: Size, dst: Reg, base: Reg, off: i16) -> Insn {
-    Insn::Load { size, signed: false, dst, base, off }
+    Insn::Load {
+        size,
+        signed: false,
+        dst,
+        base,
+        off,
+    }
 }
 
 pub(crate) fn store(size: Size, base: Reg, off: i16, src: Operand) -> Insn {
-    Insn::Store { size, base, off, src }
+    Insn::Store {
+        size,
+        base,
+        off,
+        src,
+    }
 }
 
 pub(crate) fn atomic(op: AtomicOp, size: Size, dst: Reg, src: Reg, off: i16) -> Insn {
-    Insn::Atomic { op, size, dst, src, off }
+    Insn::Atomic {
+        op,
+        size,
+        dst,
+        src,
+        off,
+    }
 }
 
 pub(crate) fn jump_if(op: JmpOp, width: Width, dst: Reg, src: Operand) -> Insn {
-    Insn::JumpIf { op, width, dst, src, off: 0 }
+    Insn::JumpIf {
+        op,
+        width,
+        dst,
+        src,
+        off: 0,
+    }
 }
 
-pub(crate) const GOTO: Insn = Insn::Jump { off: 0, long: false };
+pub(crate) const GOTO: Insn = Insn::Jump {
+    off: 0,
+    long: false,
+};
 pub(crate) const GOTOL: Insn = Insn::Jump { off: 0, long: true };

@@ -6,11 +6,13 @@ use crate::mutate::mutate;
 use crate::shrink::shrink;
 use crate::world::{Left, World};
 use skep::{Machine, Peer};
+use skep_isa::{Insn, Program, RawInsn};
 use skep_linux::LinuxBpf;
 use skep_testkit::fuzz::Random;
 use skep_uapi::Engine;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::time::{Duration, Instant};
 
 /// Who is compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,12 +56,21 @@ struct Fuzz<'a> {
     packets: Vec<Vec<u8>>,
 }
 
+/// Programs between two reports of a long run.
+const PROGRESS: u64 = 10_000;
+
+/// How long a program is made smaller.
+const SHRINK_MAX: Duration = Duration::from_secs(20);
+
 /// Lines of a log that a report shows.
 const LOG_LINES_MAX: usize = 300;
 
 fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|error| panic!("{name}={text}: {error}")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|error| panic!("{name}={text}: {error}")),
+    )
 }
 
 /// Runs so many programs, or as many as the environment says.
@@ -80,12 +91,18 @@ pub(crate) fn run(sides: Sides, programs: u64) {
     let keep = std::env::var_os("SKEP_FUZZ_KEEP");
     for seed in first..first.wrapping_add(programs) {
         let (generated, runs) = program(seed);
-        let Some(difference) = fuzz.examine(&generated.items, runs, Some(&mut tally)) else { continue };
+        if keep.is_some() && (seed - first).is_multiple_of(PROGRESS) && seed > first {
+            println!("{}", tally.text());
+        }
+        let Some(difference) = fuzz.examine(&generated.items, runs, Some(&mut tally)) else {
+            continue;
+        };
         let count = tally.found.entry(difference.clone()).or_default();
         *count += 1;
         if keep.is_some() && *count > 1 {
             continue;
         }
+        println!("seed {seed}: {difference:?}");
         let text = fuzz.report(seed, &generated, runs, &difference);
         match &keep {
             None => panic!("{text}"),
@@ -105,6 +122,8 @@ enum Runs {
     Results,
     /// Faults only: a mutated program may show addresses, which differ.
     Faults,
+    /// Nothing: a mutated loop that only `may_goto` ends takes seconds.
+    Never,
 }
 
 /// The program of a seed; one in three is mutated.
@@ -116,47 +135,49 @@ fn program(seed: u64) -> (Generated, Runs) {
     let mut random = Random::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
     random.word();
     mutate(&mut generated.items, &mut random);
-    (generated, Runs::Faults)
+    let is_long = |item: &Item| matches!(item, Item::To(Insn::MayGoto { .. }, _));
+    let runs = if generated.items.iter().any(is_long) {
+        Runs::Never
+    } else {
+        Runs::Faults
+    };
+    (generated, runs)
 }
 
 impl Fuzz<'_> {
     /// What is wrong with a program, if anything.
-    fn examine(&self, items: &[Item], runs: Runs, mut tally: Option<&mut Tally>) -> Option<Difference> {
+    fn examine(
+        &self,
+        items: &[Item],
+        runs: Runs,
+        mut tally: Option<&mut Tally>,
+    ) -> Option<Difference> {
         let program = self.skep.program(items)?;
         let mine = self.skep.load(&program, 0);
         let theirs = self.linux.as_ref().map(|linux| {
-            let program = linux.program(items).expect("maps do not decide what a program is");
+            let program = linux
+                .program(items)
+                .expect("maps do not decide what a program is");
             linux.load(&program, 0)
         });
         if let Some(tally) = tally.as_deref_mut() {
             tally.programs += 1;
             tally.accepted += u64::from(mine.is_ok());
             tally.linux_accepted += u64::from(matches!(theirs, Some(Ok(_))));
-            if let Err(_) = &mine {
-                let reason = without_numbers(self.skep.load(&program, 1).unwrap_err().reason());
-                if let Some(wanted) = std::env::var_os("SKEP_FUZZ_SHOW") && reason.contains(wanted.to_str().unwrap()) {
-                    
-                    let small = shrink(items, &[], &|items| self.refusal(items).as_ref() == Some(&reason));
-                    println!("{reason}\n{}", show(&small));
-                }
-                *tally.refusals.entry(reason).or_default() += 1;
-            } else {
-                tally.opcodes.extend(program.to_raw().iter().map(|raw| {
-                    let imm = if raw.code & 0xe7 == 0xc3 || raw.code == 0x85 || raw.code & 0xf7 == 0xd4 { raw.imm } else { 0 };
-                    (raw.code, if raw.code & 7 == 4 || raw.code & 7 == 7 { raw.off } else { 0 }, imm)
-                }));
+            match &mine {
+                Ok(_) => tally.opcodes.extend(program.to_raw().iter().map(operation)),
+                Err(_) => *tally.refusals.entry(self.refusal(&program)).or_default() += 1,
             }
         }
         let difference = match (&mine, &theirs) {
             (Ok(_), Some(Err(_))) => {
                 let linux = self.linux.as_ref().unwrap();
                 let again = linux.load(&linux.program(items).unwrap(), 1);
-                Some(Difference::Unsound(without_numbers(again.unwrap_err().reason())))
+                Some(Difference::Unsound(without_numbers(
+                    again.unwrap_err().reason(),
+                )))
             }
-            (Err(_), Some(Ok(_))) => {
-                let again = self.skep.load(&program, 1).unwrap_err();
-                Some(Difference::FalseReject(without_numbers(again.reason())))
-            }
+            (Err(_), Some(Ok(_))) => Some(Difference::FalseReject(self.refusal(&program))),
             (Err(_), _) => None,
             (Ok(prog), None) => self.runs(*prog, None, runs, tally),
             (Ok(prog), Some(Ok(other))) => self.runs(*prog, Some(*other), runs, tally),
@@ -171,11 +192,11 @@ impl Fuzz<'_> {
     }
 
     /// Why a program is refused.
-    fn refusal(&self, items: &[Item]) -> Option<String> {
-        let refused = self.skep.load(&self.skep.program(items)?, 1).err()?;
-        Some(without_numbers(refused.reason()))
+    fn refusal(&self, program: &Program) -> String {
+        without_numbers(self.skep.load(program, 1).unwrap_err().reason())
     }
 
+    /// Runs an accepted program everywhere, on every packet.
     fn runs(
         &self,
         prog: skep_uapi::Handle,
@@ -183,6 +204,9 @@ impl Fuzz<'_> {
         runs: Runs,
         mut tally: Option<&mut Tally>,
     ) -> Option<Difference> {
+        if runs == Runs::Never {
+            return None;
+        }
         for packet in &self.packets {
             let Ok(checked) = self.skep.run(prog, packet, Engine::Checked) else {
                 return Some(Difference::Fault);
@@ -190,7 +214,10 @@ impl Fuzz<'_> {
             if runs == Runs::Faults {
                 continue;
             }
-            for (engine, name) in [(Engine::Interp, "interpreter"), (Engine::Jit, "machine code")] {
+            for (engine, name) in [
+                (Engine::Interp, "interpreter"),
+                (Engine::Jit, "machine code"),
+            ] {
                 if self.skep.run(prog, packet, engine).as_ref() != Ok(&checked) {
                     return Some(Difference::Engine(name));
                 }
@@ -200,7 +227,13 @@ impl Fuzz<'_> {
                 tally.linux_runs += u64::from(other.is_some());
             }
             if let Some(other) = other
-                && self.linux.as_ref().unwrap().run(other, packet, Engine::Auto).as_ref() != Ok(&checked)
+                && self
+                    .linux
+                    .as_ref()
+                    .unwrap()
+                    .run(other, packet, Engine::Auto)
+                    .as_ref()
+                    != Ok(&checked)
             {
                 return Some(Difference::Result);
             }
@@ -209,10 +242,23 @@ impl Fuzz<'_> {
     }
 
     /// The small program and what both sides say of it.
-    fn report(&self, seed: u64, generated: &Generated, runs: Runs, difference: &Difference) -> String {
+    fn report(
+        &self,
+        seed: u64,
+        generated: &Generated,
+        runs: Runs,
+        difference: &Difference,
+    ) -> String {
         let is_result = matches!(difference, Difference::Engine(_) | Difference::Result);
-        let fixed = if is_result { generated.fixed.as_slice() } else { &[] };
-        let small = shrink(&generated.items, fixed, &|items| self.examine(items, runs, None).as_ref() == Some(difference));
+        let fixed = if is_result {
+            generated.fixed.as_slice()
+        } else {
+            &[]
+        };
+        let end = Instant::now() + SHRINK_MAX;
+        let small = shrink(&generated.items, fixed, &|items| {
+            Instant::now() < end && self.examine(items, runs, None).as_ref() == Some(difference)
+        });
         let mut text = format!("seed {seed}: {difference:?}\n{}", show(&small));
         if let (Some(linux), Difference::Unsound(_)) = (&self.linux, difference) {
             let refused = linux.load(&linux.program(&small).unwrap(), 3).unwrap_err();
@@ -254,6 +300,18 @@ impl Fuzz<'_> {
     }
 }
 
+/// What tells operations apart: the opcode, and the fields that extend it.
+fn operation(raw: &RawInsn) -> (u8, i16, i32) {
+    const HELPER: u8 = 0x85;
+    let class = raw.code & 7;
+    let is_alu = class == 4 || class == 7;
+    let is_atomic = raw.code & 0xe7 == 0xc3;
+    let is_swap = is_alu && raw.code & 0xf0 == 0xd0;
+    let off = if is_alu { raw.off } else { 0 };
+    let by_imm = is_atomic || is_swap || (raw.code == HELPER && raw.src == 0);
+    (raw.code, off, if by_imm { raw.imm } else { 0 })
+}
+
 fn without_numbers(line: &str) -> String {
     let mut text = String::new();
     for character in line.chars() {
@@ -270,7 +328,12 @@ impl Tally {
     fn text(&self) -> String {
         let mut text = format!(
             "{} programs, {} accepted ({} by Linux), {} runs ({} in Linux), {} operations in accepted programs\n",
-            self.programs, self.accepted, self.linux_accepted, self.runs, self.linux_runs, self.opcodes.len()
+            self.programs,
+            self.accepted,
+            self.linux_accepted,
+            self.runs,
+            self.linux_runs,
+            self.opcodes.len()
         );
         let mut refusals: Vec<_> = self.refusals.iter().collect();
         refusals.sort_by_key(|(_, count)| std::cmp::Reverse(**count));

@@ -32,7 +32,26 @@ pub(crate) const SLOTS: usize = 8;
 
 /// Constants at which arithmetic, sign extension and intervals break.
 const EDGES: [i32; 20] = [
-    0, 1, 2, 3, 7, 8, 13, 16, 31, 32, 63, 64, 127, 128, 255, 0x7fff, 0x8000, 0xffff, i32::MAX, i32::MIN,
+    0,
+    1,
+    2,
+    3,
+    7,
+    8,
+    13,
+    16,
+    31,
+    32,
+    63,
+    64,
+    127,
+    128,
+    255,
+    0x7fff,
+    0x8000,
+    0xffff,
+    i32::MAX,
+    i32::MIN,
 ];
 
 /// What is known at a point of the program.
@@ -47,7 +66,9 @@ impl Known {
         let mine = self.regs.iter_mut().chain(&mut self.slots);
         for (one, two) in mine.zip(other.regs.iter().chain(&other.slots)) {
             *one = match (*one, *two) {
-                (Kind::Scalar { max: a }, Kind::Scalar { max: b }) => Kind::Scalar { max: a.max(b) },
+                (Kind::Scalar { max: a }, Kind::Scalar { max: b }) => {
+                    Kind::Scalar { max: a.max(b) }
+                }
                 (Kind::Packet(a), Kind::Packet(b)) => Kind::Packet(a.min(b)),
                 (a, b) if a == b => a,
                 _ => Kind::Unknown,
@@ -90,7 +111,10 @@ impl Gen {
             random,
             items: Vec::new(),
             labels: 0,
-            known: Known { regs: [Kind::Unknown; 10], slots: [Kind::Unknown; SLOTS] },
+            known: Known {
+                regs: [Kind::Unknown; 10],
+                slots: [Kind::Unknown; SLOTS],
+            },
             reserved: vec![Reg::R6],
             depth: 0,
             functions: Vec::new(),
@@ -159,7 +183,8 @@ impl Gen {
         loop {
             let reg = Reg::ALL[self.random.below(10)];
             let pointer = matches!(self.kind(reg), Kind::Value(_) | Kind::Packet(_));
-            if !self.reserved.contains(&reg) && !but.contains(&reg) && (!pointer || self.one_in(6)) {
+            if !self.reserved.contains(&reg) && !but.contains(&reg) && (!pointer || self.one_in(6))
+            {
                 return reg;
             }
         }
@@ -194,14 +219,31 @@ impl Gen {
         let imm = self.edge();
         if self.one_in(4) {
             let value = self.random.word() >> self.random.below(64);
-            self.emit(Insn::LoadImm64 { dst: reg, imm: Imm64::Value(value) });
+            self.emit(Insn::LoadImm64 {
+                dst: reg,
+                imm: Imm64::Value(value),
+            });
             self.set(reg, Kind::Scalar { max: value });
         } else if self.one_in(3) {
-            self.emit(Insn::Mov { width: Width::W32, dst: reg, src: Operand::Imm(imm) });
-            self.set(reg, Kind::Scalar { max: imm.cast_unsigned().into() });
+            self.emit(Insn::Mov {
+                width: Width::W32,
+                dst: reg,
+                src: Operand::Imm(imm),
+            });
+            self.set(
+                reg,
+                Kind::Scalar {
+                    max: imm.cast_unsigned().into(),
+                },
+            );
         } else {
             self.emit(mov(reg, Operand::Imm(imm)));
-            self.set(reg, Kind::Scalar { max: i64::from(imm).cast_unsigned() });
+            self.set(
+                reg,
+                Kind::Scalar {
+                    max: i64::from(imm).cast_unsigned(),
+                },
+            );
         }
     }
 
@@ -296,7 +338,10 @@ impl Gen {
     /// A whole program.
     pub(crate) fn program(mut self) -> Generated {
         self.prologue();
-        self.emit(Insn::LoadImm64 { dst: Reg::R1, imm: Imm64::MapValue { fd: 2, off: 0 } });
+        self.emit(Insn::LoadImm64 {
+            dst: Reg::R1,
+            imm: Imm64::MapValue { fd: 2, off: 0 },
+        });
         for reg in [Reg::R0, Reg::R2, Reg::R7, Reg::R8, Reg::R9] {
             if self.one_in(4) {
                 self.constant(reg);
@@ -304,7 +349,12 @@ impl Gen {
             }
             let size = self.pick(&Size::ALL);
             self.emit(load(size, reg, Reg::R1, i16::from(reg.number()) * 4));
-            self.set(reg, Kind::Scalar { max: size.truncate(u64::MAX) });
+            self.set(
+                reg,
+                Kind::Scalar {
+                    max: size.truncate(u64::MAX),
+                },
+            );
         }
         self.emit(mov(Reg::R1, Operand::Imm(1)));
         self.set(Reg::R1, Kind::Scalar { max: 1 });
@@ -315,7 +365,10 @@ impl Gen {
         for function in std::mem::take(&mut self.functions) {
             self.function(function);
         }
-        Generated { items: self.items, fixed: self.fixed }
+        Generated {
+            items: self.items,
+            fixed: self.fixed,
+        }
     }
 
     /// A local function: r1 the context, r2 and r3 numbers, r4 the caller's buffer.
@@ -353,13 +406,21 @@ impl Gen {
                 self.emit(store(Size::Dw, Reg::R10, slot_off(slot), Operand::Imm(0)));
             }
         }
-        self.emit(Insn::LoadImm64 { dst: Reg::R6, imm: Imm64::MapValue { fd: 0, off: 0 } });
+        self.emit(Insn::LoadImm64 {
+            dst: Reg::R6,
+            imm: Imm64::MapValue { fd: 0, off: 0 },
+        });
         let saved = (0..10).map(|at| SAVED + at * 8);
         let buffer = (0..8).map(|at| BUFFER + at * 8);
         let slots = (0..SLOTS).map(slot_off);
         for (number, off) in saved.chain(buffer).chain(slots).enumerate() {
             self.emit(load(Size::Dw, Reg::R1, Reg::R10, off));
-            self.emit(store(Size::Dw, Reg::R6, number as i16 * 8, Operand::Reg(Reg::R1)));
+            self.emit(store(
+                Size::Dw,
+                Reg::R6,
+                number as i16 * 8,
+                Operand::Reg(Reg::R1),
+            ));
         }
         self.emit(load(Size::Dw, Reg::R0, Reg::R10, SAVED + 56));
         self.emit(load(Size::Dw, Reg::R1, Reg::R10, SAVED));

@@ -28,7 +28,11 @@ use skep_testkit::{Harness, Need};
 
 fn main() {
     Harness::from_args()
-        .case("engines", &[], || compare::run(compare::Sides::Engines, 3000))
-        .case("linux", &[Need::Oracle], || compare::run(compare::Sides::Linux, 400))
+        .case("engines", &[], || {
+            compare::run(compare::Sides::Engines, 3000)
+        })
+        .case("linux", &[Need::Oracle], || {
+            compare::run(compare::Sides::Linux, 400)
+        })
         .run();
 }

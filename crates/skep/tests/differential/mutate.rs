@@ -30,7 +30,12 @@ pub(crate) fn mutate(items: &mut Vec<Item>, random: &mut Random) {
 fn change(insn: &mut Insn, random: &mut Random) {
     let which = random.below(4);
     match insn {
-        Insn::Alu { op, width, dst, src } => match which {
+        Insn::Alu {
+            op,
+            width,
+            dst,
+            src,
+        } => match which {
             0 => *op = AluOp::ALL[random.below(AluOp::ALL.len())],
             1 => *width = other_width(*width),
             2 => *dst = reg(random),
@@ -41,31 +46,57 @@ fn change(insn: &mut Insn, random: &mut Random) {
             2 => *dst = reg(random),
             _ => operand(src, random),
         },
-        Insn::JumpIf { op, width, dst, src, .. } => match which {
+        Insn::JumpIf {
+            op,
+            width,
+            dst,
+            src,
+            ..
+        } => match which {
             0 => *op = JmpOp::ALL[random.below(JmpOp::ALL.len())],
             1 => *width = other_width(*width),
             2 => *dst = reg(random),
             _ => operand(src, random),
         },
-        Insn::Load { size, dst, base, off, .. } => match which {
+        Insn::Load {
+            size,
+            dst,
+            base,
+            off,
+            ..
+        } => match which {
             0 => *size = Size::ALL[random.below(4)],
             1 => *dst = reg(random),
             2 => *base = reg(random),
             _ => *off = off.wrapping_add(step(random)),
         },
-        Insn::Store { size, base, off, src } => match which {
+        Insn::Store {
+            size,
+            base,
+            off,
+            src,
+        } => match which {
             0 => *size = Size::ALL[random.below(4)],
             1 => *base = reg(random),
             2 => operand(src, random),
             _ => *off = off.wrapping_add(step(random)),
         },
-        Insn::Atomic { size, dst, src, off, .. } => match which {
+        Insn::Atomic {
+            size,
+            dst,
+            src,
+            off,
+            ..
+        } => match which {
             0 => *size = Size::ALL[random.below(4)],
             1 => *dst = reg(random),
             2 => *src = reg(random),
             _ => *off = off.wrapping_add(step(random)),
         },
-        Insn::Neg { dst, .. } | Insn::MovSx { dst, .. } | Insn::Swap { dst, .. } | Insn::LoadImm64 { dst, .. } => *dst = reg(random),
+        Insn::Neg { dst, .. }
+        | Insn::MovSx { dst, .. }
+        | Insn::Swap { dst, .. }
+        | Insn::LoadImm64 { dst, .. } => *dst = reg(random),
         Insn::AddrSpaceCast { .. }
         | Insn::Imm64High
         | Insn::LoadAbs { .. }

@@ -17,7 +17,12 @@ pub(crate) struct Shape {
 
 impl Shape {
     const fn new(map_type: MapType, key: u16, value: u16, entries: u16) -> Self {
-        Self { map_type, key, value, entries }
+        Self {
+            map_type,
+            key,
+            value,
+            entries,
+        }
     }
 
     pub(crate) fn is_hash(&self) -> bool {
@@ -51,14 +56,28 @@ impl Left {
     pub(crate) fn show_against(&self, checked: &Self, who: &str, text: &mut String) {
         use std::fmt::Write as _;
         if self.retval != checked.retval {
-            writeln!(text, "--- {who}: r0 {:#x}, checked {:#x}", self.retval, checked.retval).unwrap();
+            writeln!(
+                text,
+                "--- {who}: r0 {:#x}, checked {:#x}",
+                self.retval, checked.retval
+            )
+            .unwrap();
         }
         if self.packet != checked.packet {
-            writeln!(text, "--- {who}: packet {:02x?}\n    checked {:02x?}", self.packet, checked.packet).unwrap();
+            writeln!(
+                text,
+                "--- {who}: packet {:02x?}\n    checked {:02x?}",
+                self.packet, checked.packet
+            )
+            .unwrap();
         }
         for (number, (mine, other)) in self.maps.iter().zip(&checked.maps).enumerate() {
             if mine.len() != other.len() {
-                writeln!(text, "--- {who}: map {number} {mine:02x?}\n    checked {other:02x?}").unwrap();
+                writeln!(
+                    text,
+                    "--- {who}: map {number} {mine:02x?}\n    checked {other:02x?}"
+                )
+                .unwrap();
                 continue;
             }
             for (mine, other) in mine.iter().zip(other).filter(|(mine, other)| mine != other) {
@@ -94,7 +113,9 @@ impl Refused {
 }
 
 fn is_statistics(line: &str) -> bool {
-    ["processed ", "verification time", "stack depth"].iter().any(|start| line.starts_with(start))
+    ["processed ", "verification time", "stack depth"]
+        .iter()
+        .any(|start| line.starts_with(start))
 }
 
 impl<'a> World<'a> {
@@ -112,7 +133,10 @@ impl<'a> World<'a> {
                 other => panic!("no map: {other:?}"),
             }
         };
-        Self { bpf, maps: SHAPES.iter().map(create).collect() }
+        Self {
+            bpf,
+            maps: SHAPES.iter().map(create).collect(),
+        }
     }
 
     pub(crate) fn program(&self, items: &[Item]) -> Option<Program> {
@@ -133,7 +157,10 @@ impl<'a> World<'a> {
         match reply.result {
             Ok(Value::Handle(handle)) => Ok(handle),
             Ok(other) => panic!("no handle: {other:?}"),
-            Err(errno) => Err(Refused { errno, log: reply.log }),
+            Err(errno) => Err(Refused {
+                errno,
+                log: reply.log,
+            }),
         }
     }
 
@@ -146,14 +173,24 @@ impl<'a> World<'a> {
         for (shape, &map) in SHAPES.iter().zip(&self.maps) {
             if shape.is_hash() {
                 for (key, _) in self.content(map) {
-                    self.bpf.call(Command::MapDelete { map, key }).result.unwrap();
+                    self.bpf
+                        .call(Command::MapDelete { map, key })
+                        .result
+                        .unwrap();
                 }
             }
             let there = if shape.is_hash() { 2 } else { shape.entries };
             for number in 0..there {
                 let key = key_bytes(shape, number);
-                let value = (0..shape.value).map(|at| (at * 29 + number * 7 + 0x85) as u8).collect();
-                let update = Command::MapUpdate { map, key, value, flags: BPF_ANY };
+                let value = (0..shape.value)
+                    .map(|at| (at * 29 + number * 7 + 0x85) as u8)
+                    .collect();
+                let update = Command::MapUpdate {
+                    map,
+                    key,
+                    value,
+                    flags: BPF_ANY,
+                };
                 self.bpf.call(update).result.unwrap();
             }
         }
@@ -163,7 +200,11 @@ impl<'a> World<'a> {
         let mut content: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         let mut key = None;
         while let Ok(Value::Bytes(next)) = self.bpf.call(Command::MapNextKey { map, key }).result {
-            let lookup = Command::MapLookup { map, key: next.clone(), flags: 0 };
+            let lookup = Command::MapLookup {
+                map,
+                key: next.clone(),
+                flags: 0,
+            };
             let Ok(Value::Bytes(value)) = self.bpf.call(lookup).result else {
                 panic!("a key without a value")
             };
