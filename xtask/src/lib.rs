@@ -5,6 +5,7 @@
 
 pub mod bench;
 mod files;
+pub mod fuzz;
 pub mod lines;
 mod rust;
 pub mod tidy;

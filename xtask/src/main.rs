@@ -7,12 +7,14 @@
 )]
 
 use std::process::ExitCode;
-use xtask::{bench, lines, root, tidy};
+use xtask::{bench, fuzz, lines, root, tidy};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
   tidy            check what the compiler cannot: levels, unsafe, sizes, forbidden words
   tidy --bless    the same, and lower the limits of xtask/tidy.ratchet to what is true now
+  fuzz [PROGRAMS [SEED [FOLDER]]]
+                  run random programs on all engines and, as root, on Linux; with a folder, keep what differs there and go on
   lines           lines of code and of tests, by crate
   bench load      time to load examples and benchmarks, by stage, beside Linux
   bench exec      time of a run, by engine, beside Linux
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         ["lines"] => lines::report(&root())
             .map(|text| print!("{text}"))
             .map_err(|e| e.to_string()),
+        ["fuzz", ref words @ ..] => fuzz::Request::read(words).and_then(|request| request.run()),
         ["bench", name] => bench::run(name),
         _ => Err(USAGE.to_owned()),
     };

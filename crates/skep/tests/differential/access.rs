@@ -305,7 +305,11 @@ impl Gen {
                     off = if off < low { off + bytes } else { off };
                 }
                 if self.slip() {
-                    off += self.pick(&[bytes, -1, 1, high]);
+                    // Not downwards on the stack: Linux lets root read what nobody wrote.
+                    off += match memory {
+                        Memory::Stack => self.pick(&[1, 160]),
+                        Memory::Map | Memory::Packet => self.pick(&[bytes, -1, 1, high]),
+                    };
                 }
                 if is_atomic {
                     self.atomic_at(base, off, size)

@@ -77,6 +77,12 @@ impl Known {
     }
 }
 
+/// A program, and the pieces of it that must stay if its results are to mean anything.
+pub(crate) struct Generated {
+    pub(crate) items: Vec<Item>,
+    pub(crate) fixed: Vec<std::ops::Range<usize>>,
+}
+
 pub(crate) struct Gen {
     pub(crate) random: Random,
     pub(crate) items: Vec<Item>,
@@ -88,6 +94,8 @@ pub(crate) struct Gen {
     /// Functions that were called and are still to be written.
     pub(crate) functions: Vec<Label>,
     pub(crate) in_function: bool,
+    /// Pieces without which a program may show what lay in its frame: those that write the frame and the result.
+    fixed: Vec<std::ops::Range<usize>>,
     /// One decision in so many is wrong on purpose; 0 for never.
     pub(crate) slip_one_in: usize,
 }
@@ -111,6 +119,7 @@ impl Gen {
             depth: 0,
             functions: Vec::new(),
             in_function: false,
+            fixed: Vec::new(),
             slip_one_in,
         }
     }
@@ -309,6 +318,7 @@ impl Gen {
 
     /// The start of a function: r1 is the context, all of the frame is written.
     fn prologue(&mut self) {
+        let start = self.items.len();
         self.emit(mov(Reg::R6, Operand::Reg(Reg::R1)));
         let mut off = BUFFER;
         while off < 0 {
@@ -320,12 +330,13 @@ impl Gen {
                 off += size.bytes() as i16;
             }
         }
+        self.fixed.push(start..self.items.len());
         self.known.slots = [ANY; SLOTS];
         self.known.regs = [Kind::Unknown; 10];
     }
 
     /// A whole program.
-    pub(crate) fn program(mut self) -> Vec<Item> {
+    pub(crate) fn program(mut self) -> Generated {
         self.prologue();
         self.emit(Insn::LoadImm64 {
             dst: Reg::R1,
@@ -354,7 +365,10 @@ impl Gen {
         for function in std::mem::take(&mut self.functions) {
             self.function(function);
         }
-        self.items
+        Generated {
+            items: self.items,
+            fixed: self.fixed,
+        }
     }
 
     /// A local function: r1 the context, r2 and r3 numbers, r4 the caller's buffer.
@@ -378,6 +392,7 @@ impl Gen {
 
     /// Stores all numbers into the result map.
     fn epilogue(&mut self) {
+        let start = self.items.len();
         for reg in Reg::ALL.into_iter().take(10) {
             let off = SAVED + i16::from(reg.number()) * 8;
             let value = match self.kind(reg) {
@@ -412,6 +427,7 @@ impl Gen {
         self.emit(alu(AluOp::Xor, Reg::R0, Operand::Reg(Reg::R1)));
         self.emit(add(Reg::R0, 3));
         self.emit(Insn::Exit);
+        self.fixed.push(start..self.items.len());
     }
 }
 

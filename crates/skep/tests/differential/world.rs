@@ -51,6 +51,45 @@ pub(crate) struct Left {
     pub(crate) maps: Vec<Vec<(Vec<u8>, Vec<u8>)>>,
 }
 
+impl Left {
+    /// Writes what differs from what the checked interpreter left.
+    pub(crate) fn show_against(&self, checked: &Self, who: &str, text: &mut String) {
+        use std::fmt::Write as _;
+        if self.retval != checked.retval {
+            writeln!(
+                text,
+                "--- {who}: r0 {:#x}, checked {:#x}",
+                self.retval, checked.retval
+            )
+            .unwrap();
+        }
+        if self.packet != checked.packet {
+            writeln!(
+                text,
+                "--- {who}: packet {:02x?}\n    checked {:02x?}",
+                self.packet, checked.packet
+            )
+            .unwrap();
+        }
+        for (number, (mine, other)) in self.maps.iter().zip(&checked.maps).enumerate() {
+            if mine.len() != other.len() {
+                writeln!(
+                    text,
+                    "--- {who}: map {number} {mine:02x?}\n    checked {other:02x?}"
+                )
+                .unwrap();
+                continue;
+            }
+            for (mine, other) in mine.iter().zip(other).filter(|(mine, other)| mine != other) {
+                let words = mine.1.chunks(8).zip(other.1.chunks(8)).enumerate();
+                for (word, (one, two)) in words.filter(|(_, (one, two))| one != two) {
+                    writeln!(text, "--- {who}: map {number} key {:?} word {word}: {one:02x?}, checked {two:02x?}", mine.0).unwrap();
+                }
+            }
+        }
+    }
+}
+
 /// An implementation of BPF with the maps in it.
 pub(crate) struct World<'a> {
     bpf: &'a dyn Bpf,

@@ -93,9 +93,10 @@ impl Comparison<'_> {
         if self.rule == Rule::Covered && !self.precision.is_precise(old.node) {
             return true;
         }
-        // A link promises a distance between two registers, so the distances must be the same.
-        old.linked_add == cur.linked_add
-            && (!old.linked_add || old.off == cur.off)
+        // A link promises a distance between two registers, so the distances must be the same; without one nothing is promised.
+        let same_distance =
+            old.linked_add == cur.linked_add && (!old.linked_add || old.off == cur.off);
+        (!old.id.is_some() || same_distance)
             && cur.value.is_within(&old.value)
             && self.ids.scalars_match(old.id, cur.id)
     }

@@ -24,11 +24,20 @@ impl IdMap {
         !old.is_some() || self.pair(old.0, cur.0)
     }
 
-    /// As [`Self::matches`] for links of scalars: one without a link counts as linked with nothing else.
+    /// As [`Self::matches`] for links of scalars, which only narrow what may be: those of `old` must be there in `cur`, and `cur`
+    /// may have more.
     pub(crate) fn scalars_match(&mut self, old: Id, cur: Id) -> bool {
-        let old = if old.is_some() { old.0 } else { self.fresh() };
+        if !old.is_some() {
+            return true;
+        }
         let cur = if cur.is_some() { cur.0 } else { self.fresh() };
-        self.pair(old, cur)
+        match self.pairs.iter().find(|(a, _)| *a == old.0) {
+            Some((_, b)) => *b == cur,
+            None => {
+                self.pairs.push((old.0, cur));
+                true
+            }
+        }
     }
 
     fn fresh(&mut self) -> u32 {
