@@ -45,6 +45,14 @@ impl Path<'_> {
         if let Some(holds) = known {
             self.must_keep(&left);
             self.must_keep(&right);
+            if left.is_scalar() && right.is_scalar() && left.value.as_const().is_none() {
+                // That the other way is impossible may follow from known bits; the ends of the intervals are to say so, too.
+                let mut taken = self.state.clone();
+                self.refine(&compare, &mut taken);
+                if holds {
+                    self.state = taken;
+                }
+            }
             return Ok(Flow::To(if holds { target } else { next }));
         }
         let mut taken = self.state.clone();
