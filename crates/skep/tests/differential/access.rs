@@ -108,14 +108,19 @@ impl Gen {
         reg
     }
 
+    /// Bounds a register by one of many ways: arithmetic, a jump over a replacement, a comparison with another register.
     fn bound(&mut self, reg: Reg, max: i32, but: &[Reg]) {
+        match self.random.below(13) {
+            way @ 0..5 => self.bound_by_arithmetic(way, reg, max),
+            way @ 5..8 => self.bound_by_jump(way, reg, max, but),
+            way => self.bound_by_other(way, reg, max, but),
+        }
+    }
+
+    fn bound_by_arithmetic(&mut self, way: usize, reg: Reg, max: i32) {
         let width = self.width();
         let imm = Operand::Imm;
-        // 2^k - 1, at most the bound.
-        let mask = ((max as u32 + 1).next_power_of_two()
-            >> u32::from(!(max as u32 + 1).is_power_of_two())) as i32
-            - 1;
-        match self.random.below(13) {
+        match way {
             0 => self.emit(Insn::Alu {
                 op: AluOp::And,
                 width,
@@ -145,7 +150,7 @@ impl Gen {
                 self.emit(mov(reg, imm(inside)));
                 self.at(good);
             }
-            4 => {
+            _ => {
                 // 32 bits are compared, and only they are used.
                 if self.one_in(2) {
                     self.emit(Insn::Mov {
@@ -163,6 +168,14 @@ impl Gen {
                     });
                 }
             }
+        }
+    }
+
+    fn bound_by_jump(&mut self, way: usize, reg: Reg, max: i32, but: &[Reg]) {
+        let width = self.width();
+        let imm = Operand::Imm;
+        let mask = mask_within(max);
+        match way {
             5 => {
                 // The copy is compared, the other used.
                 let copy = self.target(&[but, &[reg]].concat());
@@ -212,7 +225,14 @@ impl Gen {
                     self.emit(alu(AluOp::And, reg, imm(mask)));
                 }
             }
-            7 => self.clamp_unless(jump_if(JmpOp::Jset, width, reg, imm(!mask)), reg, width),
+            _ => self.clamp_unless(jump_if(JmpOp::Jset, width, reg, imm(!mask)), reg, width),
+        }
+    }
+
+    fn bound_by_other(&mut self, way: usize, reg: Reg, max: i32, but: &[Reg]) {
+        let imm = Operand::Imm;
+        let mask = mask_within(max);
+        match way {
             8 => {
                 let equal = self.random.below(max as usize + 1) as i32;
                 self.clamp(jump_if(JmpOp::Jeq, Width::W64, reg, imm(equal)), reg, max);
@@ -430,4 +450,10 @@ impl Gen {
             }
         }
     }
+}
+
+/// 2^k - 1, at most the bound.
+fn mask_within(max: i32) -> i32 {
+    let above = max as u32 + 1;
+    (above.next_power_of_two() >> u32::from(!above.is_power_of_two())) as i32 - 1
 }
