@@ -4,6 +4,7 @@
 
 use skep_testkit::{TempDir, example};
 use std::fs::{Permissions, create_dir, read_dir, set_permissions};
+use std::io::BufRead;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -215,12 +216,21 @@ fn connection_that_breaks_is_explained() {
         .spawn()
         .unwrap();
     wait_for(|| user.skep("daemon status").status.success());
-    let tracelog = user
+    let mut tracelog = user
         .command("prog tracelog")
+        .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    wait_for(|| user.json("daemon status -j")["other_connections"] == 1);
+    // A line that it printed shows that it has its connection; without one it would start a daemon of its own.
+    user.text(&load());
+    let object = example("hello.bpf.o");
+    user.text(&format!(
+        "prog run pinned {PIN} data_in {}",
+        object.display()
+    ));
+    let mut printed = std::io::BufReader::new(tracelog.stdout.take().unwrap());
+    printed.read_line(&mut String::new()).unwrap();
     daemon.kill().unwrap();
     daemon.wait().unwrap();
     let output = tracelog.wait_with_output().unwrap();

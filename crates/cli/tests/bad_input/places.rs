@@ -2,8 +2,9 @@
 
 use crate::common::{Program, Said, World, is_root, one_line, wait_until};
 use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 const LOAD: &str = "prog load examples/hello.bpf.o /sys/fs/bpf/hello";
 
@@ -166,13 +167,18 @@ pub(crate) fn killed_daemon(program: &Program) {
     }
 }
 
+/// Has the reader print a line: it is connected then, and will not start a daemon of its own when this one goes.
+fn wait_for_a_line(world: &World, reader: &mut Child) {
+    world.results("prog run pinned /sys/fs/bpf/hello data_in packet");
+    let mut printed = BufReader::new(reader.stdout.take().unwrap());
+    printed.read_line(&mut String::new()).unwrap();
+}
+
 /// A command that waits is told.
 pub(crate) fn killed_while_a_command_waits(program: &Program) {
     let world = World::with_hello(program);
-    let reader = world.start("prog tracelog");
-    wait_until("the reader is connected", || {
-        world.json("daemon status -j", "other_connections") == "1"
-    });
+    let mut reader = world.start("prog tracelog");
+    wait_for_a_line(&world, &mut reader);
     let pid = world.json("daemon status -j", "pid");
     assert!(
         Command::new("kill")
@@ -182,7 +188,6 @@ pub(crate) fn killed_while_a_command_waits(program: &Program) {
             .unwrap()
             .success()
     );
-    let mut reader = reader;
     wait_until("the reader has ended", || {
         reader.try_wait().unwrap().is_some()
     });
@@ -193,9 +198,7 @@ pub(crate) fn killed_while_a_command_waits(program: &Program) {
     // `daemon stop` beside a waiting reader ends both.
     world.silent(LOAD);
     let mut reader = world.start("prog tracelog");
-    wait_until("the reader is connected", || {
-        world.json("daemon status -j", "other_connections") == "1"
-    });
+    wait_for_a_line(&world, &mut reader);
     world.silent("daemon stop");
     wait_until("the reader has ended", || {
         reader.try_wait().unwrap().is_some()
