@@ -15,7 +15,6 @@ mod x86_64;
 pub use code::{CallModel, Code, Options, PcEntry, Reloc, RelocKind, Symbol, Target};
 pub use error::{CompileError, Unsupported};
 
-use skep_abi as _;
 use skep_xlate::Xlated;
 
 /// Compiles a translated program.

@@ -27,7 +27,7 @@ mod trace;
 pub use config::{Config, Host, HostClock};
 pub use connection::{Connection, Peer, Presence};
 pub use objects::{BtfObject, LinkObject, MapBody, Object, Prog};
-pub use ports::{AttachError, AttachMode, Attached, Ports, PortsNone};
+pub use ports::{AttachError, AttachMode, Attached, Ports};
 
 use crate::cpus::CpuSlots;
 use crate::ids::IdTable;

@@ -69,26 +69,3 @@ pub trait Ports: Send + Sync + fmt::Debug {
     /// What is attached where.
     fn query(&self) -> Vec<Attached>;
 }
-
-/// No ports at all.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PortsNone;
-
-impl Ports for PortsNone {
-    fn attach(
-        &self,
-        ifindex: u32,
-        _prog: &Arc<Prog>,
-        _mode: AttachMode,
-    ) -> Result<(), AttachError> {
-        Err(AttachError::NoSuchPort(ifindex))
-    }
-
-    fn detach(&self, ifindex: u32) -> Result<(), AttachError> {
-        Err(AttachError::NoSuchPort(ifindex))
-    }
-
-    fn query(&self) -> Vec<Attached> {
-        Vec::new()
-    }
-}

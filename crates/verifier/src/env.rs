@@ -1,6 +1,5 @@
 //! What surrounds a program: type, licence, maps, BTF.
 
-use skep_btf as _;
 use skep_contracts::Version;
 use skep_isa::InsnIdx;
 use skep_uapi::{AttachType, MapId, MapType, ProgType, TypeId};

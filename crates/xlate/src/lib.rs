@@ -22,7 +22,6 @@ pub use unchecked::{Unchecked, lower_unchecked};
 pub use wire::WireNames;
 
 use skep_isa::{Insn, InsnIdx};
-use skep_uapi as _;
 use skep_verifier::UsedMap;
 
 /// What an interpreter needs of a program, verified or not.
