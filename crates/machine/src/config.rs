@@ -1,5 +1,6 @@
 //! What a machine is made with: CPU slots, clocks and random numbers, limits.
 
+use crate::Ports;
 use skep_helpers::Clock;
 use std::fmt;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub struct Config {
     pub trace_lines_max: usize,
     /// Time and random numbers.
     pub host: Arc<dyn Host>,
+    /// Network interfaces; `None`: nothing can be attached.
+    pub ports: Option<Arc<dyn Ports>>,
 }
 
 impl Config {
@@ -45,6 +48,7 @@ impl Config {
             cpus: skep_sys::possible_cpus().unwrap_or(1),
             trace_lines_max: 64 << 10,
             host: Arc::new(HostClock),
+            ports: None,
         }
     }
 }

@@ -235,6 +235,13 @@ impl Bpf for Connection {
             }
             Command::CpuCount => Ok(Value::Count(self.machine.config.cpus.into())).into(),
             Command::Status => Ok(Value::Status(commands::status::status(self))).into(),
+            Command::NetAttach(attach) => commands::net::attach(self, &attach),
+            Command::NetDetach { ifindex, mode } => commands::net::detach(self, ifindex, mode),
+            Command::NetQuery => commands::net::query(self).into(),
+            Command::NetDeviceAdd(device) => commands::net::device_add(self, &device),
+            Command::NetDeviceDelete { name } => commands::net::device_delete(self, &name),
+            Command::NetDeviceList => commands::net::device_list(self).into(),
+            Command::LinkDetach { link } => commands::link::detach(self, link),
         }
     }
 }
