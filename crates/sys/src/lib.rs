@@ -17,6 +17,7 @@ mod random;
 mod signal;
 mod socket;
 mod wait;
+pub mod xsk;
 
 pub use code_pages::{CodePages, CodePagesMut, NEAR_BYTES_MAX, Placement};
 pub use host::{page_bytes, possible_cpus};
