@@ -6,20 +6,25 @@
 //! in plain integers and leaves their meaning to its callers. Linux is the only system yet.
 
 pub mod bpf;
+mod classic;
 pub mod clock;
 mod code_pages;
 mod host;
+mod interface;
 mod lock;
 mod mount;
 mod namespace;
+pub mod packet;
 mod process;
 mod random;
 mod signal;
 mod socket;
 mod wait;
 
+pub use classic::ClassicInsn;
 pub use code_pages::{CodePages, CodePagesMut, NEAR_BYTES_MAX, Placement};
 pub use host::{page_bytes, possible_cpus};
+pub use interface::{interface_index, interface_name};
 pub use lock::LockFile;
 pub use mount::{
     BPF_FS, DEBUG_FS, Mount, TRACE_FS, mount_pseudo, mounts, private_mount_namespace, unmount,
