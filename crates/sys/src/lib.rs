@@ -6,6 +6,7 @@
 //! in plain integers and leaves their meaning to its callers. Linux is the only system yet.
 
 pub mod bpf;
+mod capability;
 mod classic;
 pub mod clock;
 mod code_pages;
@@ -19,8 +20,12 @@ mod process;
 mod random;
 mod signal;
 mod socket;
+mod tap;
 mod wait;
 
+pub use capability::{
+    Capabilities, Capability, drop_capabilities_except, effective_capabilities, no_new_privileges,
+};
 pub use classic::ClassicInsn;
 pub use code_pages::{CodePages, CodePagesMut, NEAR_BYTES_MAX, Placement};
 pub use host::{page_bytes, possible_cpus};
@@ -30,8 +35,11 @@ pub use mount::{
     BPF_FS, DEBUG_FS, Mount, TRACE_FS, mount_pseudo, mounts, private_mount_namespace, unmount,
 };
 pub use namespace::{Namespace, namespace_inode};
-pub use process::{Detached, LogTarget, comm, effective_uid, pid, spawn_detached};
+pub use process::{
+    Detached, LogTarget, comm, effective_uid, pid, spawn_detached, spawn_detached_with_pipe,
+};
 pub use random::fill_random;
 pub use signal::TerminationSignals;
 pub use socket::{Peer, bind_private, connect_within, peer};
+pub use tap::{TAP_PARTS, TUN_FILE, Tap, TapHeader, TapOffload, TapQueues, TapSpec};
 pub use wait::{Readiness, is_hung_up, open_nonblocking, wait_any_readable, wait_readable};
