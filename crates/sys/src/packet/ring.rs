@@ -6,7 +6,7 @@
 
 use super::block::{Cursor, RxFrame, STATUS_OFFSET};
 use super::option;
-use crate::classic::ClassicInsn;
+use crate::ClassicInsn;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use rustix::net::sockopt;
 use std::ffi::c_void;
