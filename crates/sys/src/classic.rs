@@ -1,16 +1,17 @@
-//! An instruction of classic BPF, as socket filters and the classifier `bpf` of traffic control take it.
+//! One instruction of classic BPF, the language of socket filters and of the packet scheduler's `bpf` classifier.
 //!
-//! Plain data; what programs of these mean is written where they are made.
+//! Plain data in host order; whoever passes a program to the kernel lays it out as `struct sock_filter`. Opcodes and
+//! the meaning of the fields: `Documentation/networking/filter.rst`. Nothing here checks a program: the kernel does.
 
-/// One instruction of classic BPF (`struct sock_filter` in linux/filter.h).
+/// One instruction (`struct sock_filter` of `include/uapi/linux/filter.h`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ClassicInsn {
-    /// Operation.
+    /// Opcode.
     pub code: u16,
-    /// Instructions to skip if a conditional jump's condition holds.
+    /// Instructions to skip if a jump's condition holds.
     pub jt: u8,
     /// Instructions to skip if it does not.
     pub jf: u8,
-    /// Operand.
+    /// Generic operand: an offset, a number, or an absolute jump's distance.
     pub k: u32,
 }

@@ -15,6 +15,7 @@ mod interface;
 mod lock;
 mod mount;
 mod namespace;
+pub mod netlink;
 pub mod packet;
 mod process;
 mod random;
