@@ -12,6 +12,10 @@
 //! [`Kernel`] is what this needs of rtnetlink, so that tests can be it.
 
 use super::{Direction, Undo};
+use skep_sys::netlink::{
+    self, FilterId, FilterInfo, IfIndex, IfName, Netlink, NetlinkError, XdpAttach, XdpMode,
+    XdpUpdate,
+};
 use std::fmt;
 use thiserror::Error;
 
@@ -272,6 +276,140 @@ fn gone(outcome: Result<(), KernelError>) -> Result<Undone, KernelError> {
         Ok(()) => Ok(Undone::Done),
         Err(error) if matches!(error.errno, Some(ENOENT | ENODEV)) => Ok(Undone::Absent),
         Err(error) => Err(error),
+    }
+}
+
+/// In the network namespace that the socket was opened in.
+impl Kernel for Netlink {
+    fn link_index(&mut self, name: &str) -> Result<Option<u32>, KernelError> {
+        // The kernel has no interface of a name that it would refuse.
+        let Some(wanted) = IfName::new(name) else {
+            return Ok(None);
+        };
+        let link = self.link_by_name(&wanted)?;
+        let link = link.filter(|link| link.name == name);
+        Ok(link.map(|link| link.index.get()))
+    }
+
+    fn delete_link(&mut self, ifindex: u32) -> Result<(), KernelError> {
+        Ok(Netlink::delete_link(self, existing(ifindex)?)?)
+    }
+
+    fn filters(
+        &mut self,
+        ifindex: u32,
+        direction: Direction,
+    ) -> Result<Vec<FoundFilter>, KernelError> {
+        let Some(index) = IfIndex::new(ifindex) else {
+            return Ok(Vec::new());
+        };
+        match Netlink::filters(self, index, direction.into()) {
+            Ok(filters) => Ok(filters.into_iter().map(FoundFilter::from).collect()),
+            Err(error) if error.is_no_device() => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn delete_filter(
+        &mut self,
+        ifindex: u32,
+        direction: Direction,
+        filter: &FoundFilter,
+    ) -> Result<(), KernelError> {
+        let id = FilterId {
+            index: existing(ifindex)?,
+            direction: direction.into(),
+            preference: filter.preference,
+            protocol: filter.protocol,
+            kind: filter.kind.clone(),
+            handle: filter.handle,
+        };
+        Ok(Netlink::delete_filter(self, &id)?)
+    }
+
+    fn clsact_exists(&mut self, ifindex: u32) -> Result<bool, KernelError> {
+        let Some(index) = IfIndex::new(ifindex) else {
+            return Ok(false);
+        };
+        match Netlink::clsact_exists(self, index) {
+            Err(error) if error.is_no_device() => Ok(false),
+            other => Ok(other?),
+        }
+    }
+
+    fn delete_clsact(&mut self, ifindex: u32) -> Result<(), KernelError> {
+        Ok(Netlink::delete_clsact(self, existing(ifindex)?)?)
+    }
+
+    fn xdp_programs(&mut self, ifindex: u32) -> Result<Vec<(u32, u32)>, KernelError> {
+        let Some(index) = IfIndex::new(ifindex) else {
+            return Ok(Vec::new());
+        };
+        let state = self.xdp_query(index)?.unwrap_or_default();
+        Ok(state
+            .programs()
+            .map(|(mode, id)| (mode_flag(mode), id))
+            .collect())
+    }
+
+    fn detach_xdp(&mut self, ifindex: u32, mode: u32) -> Result<(), KernelError> {
+        let attach = XdpAttach {
+            program: None,
+            mode: XdpMode::ALL.into_iter().find(|&of| mode_flag(of) == mode),
+            update: XdpUpdate::Overwrite,
+        };
+        Ok(self.xdp_attach(existing(ifindex)?, &attach)?)
+    }
+}
+
+/// The interface's number, or the error of one that cannot exist.
+fn existing(ifindex: u32) -> Result<IfIndex, KernelError> {
+    IfIndex::new(ifindex).ok_or_else(|| KernelError {
+        errno: Some(ENODEV),
+        text: format!("no interface {ifindex}"),
+    })
+}
+
+/// `XDP_FLAGS_*_MODE` of linux/if_link.h.
+fn mode_flag(mode: XdpMode) -> u32 {
+    match mode {
+        XdpMode::Generic => 1 << 1,
+        XdpMode::Driver => 1 << 2,
+        XdpMode::Hardware => 1 << 3,
+    }
+}
+
+impl From<Direction> for netlink::Direction {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Ingress => Self::Ingress,
+            Direction::Egress => Self::Egress,
+        }
+    }
+}
+
+impl From<FilterInfo> for FoundFilter {
+    fn from(filter: FilterInfo) -> Self {
+        let actions = filter.actions.into_iter();
+        Self {
+            preference: filter.id.preference,
+            protocol: filter.id.protocol,
+            kind: filter.id.kind,
+            handle: filter.id.handle,
+            cookies: actions
+                .map(|action| action.cookie)
+                .filter(|cookie| !cookie.is_empty())
+                .collect(),
+        }
+    }
+}
+
+impl From<NetlinkError> for KernelError {
+    fn from(error: NetlinkError) -> Self {
+        Self {
+            errno: error.errno(),
+            text: error.to_string(),
+        }
     }
 }
 
