@@ -59,6 +59,15 @@ impl Detached {
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
+
+    /// Kills it, if it has not ended, and waits until it has: it does nothing any more.
+    ///
+    /// # Errors
+    /// Those of `kill(2)` and `waitpid(2)`.
+    pub fn kill(&mut self) -> io::Result<ExitStatus> {
+        self.child.kill()?;
+        self.child.wait()
+    }
 }
 
 /// Starts `program` in a session and working directory (`/`) of its own, standard input from `/dev/null`.
@@ -169,6 +178,11 @@ mod tests {
         bystander.kill().unwrap();
         bystander.wait().unwrap();
         assert_eq!(std::fs::read_to_string(&log).unwrap(), "journal\nend\n");
+        // It has ended; one that has not ends when it is killed.
+        assert!(child.kill().unwrap().success());
+        let sleep = LogTarget::Null;
+        let mut child = spawn_detached(Path::new("/bin/sleep"), &["20"], sleep).unwrap();
+        assert!(!child.kill().unwrap().success());
         std::fs::remove_file(&log).unwrap();
     }
 

@@ -18,6 +18,7 @@ mod place;
 mod ports;
 mod refusal;
 mod tap_way;
+mod undo;
 mod upkeep;
 mod wake;
 mod way;
@@ -27,3 +28,4 @@ mod worker;
 
 pub use ledger::{Direction, Ledger, LedgerError, Promise, Undo};
 pub use ports::LivePorts;
+pub use undo::{FoundFilter, Kernel, KernelError, UndoError, Undone};
