@@ -95,7 +95,14 @@ mod tests {
         };
         assert_eq!(owner.alias(), "skep:7:12:1000");
         assert_eq!(Owner::parse("skep:7:12:1000"), Some(owner));
-        for other in ["", "skep", "skep:7:12", "skep:7:12:1000:1", "skep:a:1:1", "uplink"] {
+        for other in [
+            "",
+            "skep",
+            "skep:7:12",
+            "skep:7:12:1000:1",
+            "skep:a:1:1",
+            "uplink",
+        ] {
             assert_eq!(Owner::parse(other), None, "{other}");
         }
     }

@@ -30,13 +30,14 @@ pub(crate) struct Outgoing<'a> {
 impl<'a> Outgoing<'a> {
     /// A frame that `head_delta` bytes were cut off the start of (negative: put before it) since it came with `offload`.
     pub(crate) fn new(bytes: &'a [u8], offload: Offload, head_delta: isize) -> Self {
-        let tag = offload
-            .vlan
-            .filter(|_| bytes.len() >= ADDRESSES_BYTES)
-            .map(|VlanTag { tci, tpid }| {
-                let ([a, b], [c, d]) = (tpid.to_be_bytes(), tci.to_be_bytes());
-                [a, b, c, d]
-            });
+        let tag =
+            offload
+                .vlan
+                .filter(|_| bytes.len() >= ADDRESSES_BYTES)
+                .map(|VlanTag { tci, tpid }| {
+                    let ([a, b], [c, d]) = (tpid.to_be_bytes(), tci.to_be_bytes());
+                    [a, b, c, d]
+                });
         let tag_bytes = if tag.is_some() { TAG_BYTES } else { 0 };
         let sent_bytes = bytes.len() + tag_bytes;
         let moved = i32::try_from(tag_bytes.cast_signed() - head_delta)
@@ -127,7 +128,7 @@ mod tests {
             vlan,
         };
         let frame = Outgoing::new(bytes, offload, head_delta);
-        (*frame.vnet(), frame.with_parts(<[&[u8]]>::concat))
+        (*frame.vnet(), frame.with_parts(|parts| parts.concat()))
     }
 
     #[test]

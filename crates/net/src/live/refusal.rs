@@ -13,13 +13,17 @@ pub(crate) enum Refusal {
     #[error("there is no interface with index {0}")]
     NoDevice(u32),
     /// The loopback interface.
-    #[error("{name}: programs cannot be attached to a loopback interface; a veth pair or `skep net dev add` gives one to try with")]
+    #[error(
+        "{name}: programs cannot be attached to a loopback interface; a veth pair or `skep net dev add` gives one to try with"
+    )]
     Loopback {
         /// Name.
         name: String,
     },
     /// Frames without an Ethernet header.
-    #[error("{name}: not an Ethernet interface (hardware type {hardware}), and XDP programs see Ethernet frames")]
+    #[error(
+        "{name}: not an Ethernet interface (hardware type {hardware}), and XDP programs see Ethernet frames"
+    )]
     NotEthernet {
         /// Name.
         name: String,
@@ -27,7 +31,9 @@ pub(crate) enum Refusal {
         hardware: u16,
     },
     /// A program in Linux's own XDP.
-    #[error("{name}: Linux's own XDP program {id} is attached; detach it first (`ip link set dev {name} xdp off`)")]
+    #[error(
+        "{name}: Linux's own XDP program {id} is attached; detach it first (`ip link set dev {name} xdp off`)"
+    )]
     LinuxXdp {
         /// Name.
         name: String,
@@ -35,7 +41,9 @@ pub(crate) enum Refusal {
         id: u32,
     },
     /// Another daemon's interface.
-    #[error("{name}: the skep daemon with pid {pid} of uid {uid} has a program there (its device: {device}); detach it there")]
+    #[error(
+        "{name}: the skep daemon with pid {pid} of uid {uid} has a program there (its device: {device}); detach it there"
+    )]
     OtherDaemon {
         /// Name.
         name: String,
@@ -47,7 +55,9 @@ pub(crate) enum Refusal {
         uid: u32,
     },
     /// What a daemon left that is no more.
-    #[error("{name}: a skep daemon that is no more (pid {pid} of uid {uid}) left its device {device} behind; `skep net repair` removes it")]
+    #[error(
+        "{name}: a skep daemon that is no more (pid {pid} of uid {uid}) left its device {device} behind; `skep net repair` removes it"
+    )]
     DeadDaemon {
         /// Name.
         name: String,
@@ -59,7 +69,9 @@ pub(crate) enum Refusal {
         uid: u32,
     },
     /// Somebody's filters are where ours must be.
-    #[error("{name}: preference {preference} of its ingress is taken by tc filters of kind {kind}; move them (`tc filter del dev {name} ingress pref {preference}`, then add them with a higher one)")]
+    #[error(
+        "{name}: preference {preference} of its ingress is taken by tc filters of kind {kind}; move them (`tc filter del dev {name} ingress pref {preference}`, then add them with a higher one)"
+    )]
     PreferenceTaken {
         /// Name.
         name: String,
@@ -69,7 +81,9 @@ pub(crate) enum Refusal {
         kind: String,
     },
     /// The rights are missing.
-    #[error("{what} needs CAP_NET_ADMIN and CAP_NET_RAW in this network namespace: run skep as root, or the daemon and what it is to see in `unshare -Urn` ({why})")]
+    #[error(
+        "{what} needs CAP_NET_ADMIN and CAP_NET_RAW in this network namespace: run skep as root, or the daemon and what it is to see in `unshare -Urn` ({why})"
+    )]
     NoRights {
         /// What was tried.
         what: String,

@@ -116,8 +116,7 @@ impl Way for TapWay {
         let frame = Outgoing::new(packet.linear(), self.offload, head_delta);
         let delivered = match to {
             Destination::Stack => {
-                let written =
-                    frame.with_parts(|parts| self.near.tap.write(frame.vnet(), parts));
+                let written = frame.with_parts(|parts| self.near.tap.write(frame.vnet(), parts));
                 written.is_ok()
             }
             Destination::Wire => match &self.far {

@@ -41,7 +41,7 @@ impl Inbox {
             vnet: *frame.vnet(),
             vlan: None,
         };
-        let bytes = frame.with_parts(<[&[u8]]>::concat);
+        let bytes = frame.with_parts(|parts| parts.concat());
         let mut frames = self.lock();
         if frames.len() == INBOX_FRAMES_MAX {
             return false;

@@ -21,8 +21,8 @@ use super::mark::{Mark, Marked, random_word};
 use super::refusal::Refusal;
 use super::upkeep::{Broken, Restored, Upkeep};
 use skep_sys::netlink::{
-    BpfFilter, Direction, FilterInfo, IfIndex, IfName, IngressQdisc, LinkInfo, NewLink,
-    Netlink, NetlinkError, PROTOCOL_ALL, Redirect, disable_ipv6,
+    BpfFilter, Direction, FilterInfo, IfIndex, IfName, IngressQdisc, LinkInfo, Netlink,
+    NetlinkError, NewLink, PROTOCOL_ALL, Redirect, disable_ipv6,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
