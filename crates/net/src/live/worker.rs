@@ -9,7 +9,7 @@ use super::wake::{Sleeper, Waker, pair};
 use super::way::{Destination, Next, Way};
 use crate::Verdict;
 use skep_exec::{EngineKind, Packet, Runner};
-use skep_machine::{LinkObject, Prog};
+use skep_machine::Prog;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl Worker {
             sleeper,
             stop: Arc::clone(&stop),
         };
-        let thread = Builder::new().name(thread_name(name)).spawn(move || {
+        let thread = Builder::new().name(peer_name(name)).spawn(move || {
             if let Err(error) = work.run() {
                 on_failure(&error);
             }
@@ -72,13 +72,21 @@ impl Worker {
     pub(crate) fn stop(self) {
         self.stop.store(true, Ordering::Release);
         self.waker.wake();
-        // It does not panic: a panic of a run is caught there. If it did, the way was dropped, which undoes all.
-        drop(self.thread.join());
+        // The worker itself may be the one who ends it. It does not panic: a panic of a run is caught there. If it did, the way was
+        // dropped, which undoes all.
+        if self.thread.thread().id() != std::thread::current().id() {
+            drop(self.thread.join());
+        }
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.thread.is_finished()
     }
 }
 
-/// A thread's name, which Linux cuts to 15 bytes.
-pub(crate) fn thread_name(interface: &str) -> String {
+/// Name of an interface's worker, as a thread and in the trace pipe, where Linux cuts names to 15 bytes.
+pub(crate) fn peer_name(interface: &str) -> String {
     let mut name = format!("skep-{interface}").replace('\0', "");
     while name.len() > 15 {
         name.pop();
