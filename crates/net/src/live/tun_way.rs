@@ -12,9 +12,10 @@
 //! that it took out of a frame back in before a TAP device gets it, so that it is taken out here again: the program sees
 //! what it sees in the packet way.
 //!
-//! What passes could also be written to a queue N of a second TAP and be let by for its `queue_mapping` N. It is not: a far end
-//! with as many send queues can choose that number for its frames, which the program then would never see. A mark of 32 random
-//! bits cannot be guessed, does not cross network namespaces, and sending in batches costs less than a write for each frame.
+//! What passes could also be written to a queue N of a second TAP and be let by for its `queue_mapping` N. It is not, although
+//! that is cheaper (measured on one core of a VM: 1.0 µs against 1.7 µs of sending on a): a far end with as many send queues
+//! can choose that number for its frames, which the program then would never see. A mark of 32 random bits cannot be guessed and
+//! does not cross network namespaces, and a TAP cannot give one.
 //!
 //! What differs from Linux: as in the packet way, a frame that passed has the mark M in the host's stack.
 
@@ -235,7 +236,9 @@ impl Drops {
 /// The dropped frames among a device's sent ones, in the table that /proc/net/dev is: the name, eight counters of what was
 /// received, then those of what was sent (bytes, packets, errs, drop …).
 fn drops(text: &str, device: &str) -> Option<u64> {
-    let mut lines = text.lines().filter_map(|line| line.trim_start().split_once(':'));
+    let mut lines = text
+        .lines()
+        .filter_map(|line| line.trim_start().split_once(':'));
     let (_, counters) = lines.find(|(name, _)| *name == device)?;
     counters.split_ascii_whitespace().nth(11)?.parse().ok()
 }
@@ -261,7 +264,10 @@ mod tests {
         assert_eq!((plain.offload.vnet, plain.offload.vlan), (PARTIAL, None));
         frame[12..16].copy_from_slice(&[0x81, 0, 0x20, 5]);
         let untagged = Untagged::new(&frame, PARTIAL);
-        assert_eq!(untagged.parts.concat(), [&frame[..12], &frame[16..]].concat());
+        assert_eq!(
+            untagged.parts.concat(),
+            [&frame[..12], &frame[16..]].concat()
+        );
         assert_eq!(untagged.offload.vnet.csum_start, 34);
         let tag = VlanTag {
             tci: 0x2005,
