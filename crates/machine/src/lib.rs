@@ -32,7 +32,9 @@ pub use ports::{AttachError, AttachMode, Attached, Ports};
 use crate::cpus::CpuSlots;
 use crate::ids::IdTable;
 use crate::pins::Pins;
+use crate::services::HostDevices;
 use crate::trace::TracePipe;
+use skep_maps::Devices;
 use std::sync::Arc;
 
 /// One machine. Shared by its connections.
@@ -46,6 +48,7 @@ pub struct Machine {
     pins: Pins,
     trace: TracePipe,
     cpus: CpuSlots,
+    devices: Arc<dyn Devices>,
 }
 
 impl Machine {
@@ -60,6 +63,7 @@ impl Machine {
             pins: Pins::default(),
             trace: TracePipe::new(config.trace_lines_max),
             cpus: CpuSlots::new(config.cpus),
+            devices: Arc::new(HostDevices(Arc::clone(&config.host))),
             config,
         })
     }
@@ -79,6 +83,16 @@ impl Machine {
         presence: Arc<dyn Presence>,
     ) -> Connection {
         Connection::new(Arc::clone(self), peer, Some(presence))
+    }
+
+    /// Removes the entries of device maps that name an interface, because it is gone, as Linux does. Whoever watches interfaces
+    /// calls it; without it, an entry goes when a command looks at it.
+    pub fn device_gone(&self, ifindex: u32) {
+        for map in self.maps.live() {
+            if let Some(devices) = map.map.object().devices() {
+                devices.forget(ifindex);
+            }
+        }
     }
 
     /// What it was made with.
