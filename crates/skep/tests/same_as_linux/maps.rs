@@ -142,7 +142,13 @@ pub(crate) fn percpu_array(world: &World<'_>, t: &mut Transcript) {
 pub(crate) fn create_errors(world: &World<'_>, t: &mut Transcript) {
     let mut attempt =
         |what: &str, create: MapCreate| t.result(what, world.call(Command::MapCreate(create)));
-    for map_type in [MapType::ARRAY, MapType::HASH, MapType::PERCPU_ARRAY] {
+    for map_type in [
+        MapType::ARRAY,
+        MapType::HASH,
+        MapType::PERCPU_ARRAY,
+        MapType::DEVMAP,
+        MapType::DEVMAP_HASH,
+    ] {
         for (key_size, value_size) in [
             (0, 4),
             (4, 0),
@@ -270,6 +276,9 @@ pub(crate) fn info(world: &World<'_>, t: &mut Transcript) {
         (MapType::HASH, 4, 8, 1000, 0),
         (MapType::HASH, 13, 17, 777, BPF_F_NO_PREALLOC),
         (MapType::PERCPU_ARRAY, 4, 100, 64, 0),
+        (MapType::HASH, 4, 4, 4, BPF_F_WRONLY),
+        (MapType::DEVMAP, 4, 4, 1000, 0),
+        (MapType::DEVMAP_HASH, 4, 8, 1000, BPF_F_RDONLY),
     ];
     for (map_type, key_size, value_size, max_entries, map_flags) in shapes {
         let create = MapCreate {
