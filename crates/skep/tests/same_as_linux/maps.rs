@@ -7,6 +7,14 @@ use skep_uapi::{
     MapType, Value,
 };
 
+const TYPES: [MapType; 5] = [
+    MapType::ARRAY,
+    MapType::HASH,
+    MapType::PERCPU_ARRAY,
+    MapType::DEVMAP,
+    MapType::DEVMAP_HASH,
+];
+
 fn key(number: u32) -> Vec<u8> {
     number.to_ne_bytes().to_vec()
 }
@@ -142,13 +150,7 @@ pub(crate) fn percpu_array(world: &World<'_>, t: &mut Transcript) {
 pub(crate) fn create_errors(world: &World<'_>, t: &mut Transcript) {
     let mut attempt =
         |what: &str, create: MapCreate| t.result(what, world.call(Command::MapCreate(create)));
-    for map_type in [
-        MapType::ARRAY,
-        MapType::HASH,
-        MapType::PERCPU_ARRAY,
-        MapType::DEVMAP,
-        MapType::DEVMAP_HASH,
-    ] {
+    for map_type in TYPES {
         for (key_size, value_size) in [
             (0, 4),
             (4, 0),
