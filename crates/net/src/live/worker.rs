@@ -8,7 +8,7 @@ use super::place::{Attachment, Place};
 use super::wake::{Sleeper, Waker, pair};
 use super::way::{Destination, Next, Way};
 use crate::Verdict;
-use skep_exec::{EngineKind, Packet, Runner};
+use skep_exec::{EngineKind, Packet, Redirect, Runner};
 use skep_machine::Prog;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -215,10 +215,30 @@ impl Work {
             Verdict::Pass => way.send(Destination::Stack, packet),
             Verdict::Tx => way.send(Destination::Wire, packet),
             Verdict::Redirect => match redirect {
-                Some(redirect) => way.send(Destination::Interface(redirect.ifindex), packet),
+                Some(redirect) => {
+                    redirect_to(redirect, prog, attachment.ifindex, |ifindex| {
+                        way.send(Destination::Interface(ifindex), packet);
+                    });
+                }
                 None => attachment.counts.undelivered(),
             },
             Verdict::Aborted | Verdict::Unknown(_) => failures.push(Failure::Verdict(verdict)),
+        }
+    }
+}
+
+/// Calls with each interface that a frame goes to that came in at `from`.
+fn redirect_to(redirect: Redirect, prog: &Prog, from: u32, mut send: impl FnMut(u32)) {
+    match redirect {
+        Redirect::Interface { ifindex } | Redirect::Entry { ifindex, .. } => send(ifindex),
+        Redirect::Broadcast {
+            map,
+            exclude_ingress,
+            ..
+        } => {
+            let but_not = exclude_ingress.then_some(from);
+            let targets = prog.image.broadcast_targets(map, but_not);
+            targets.into_iter().for_each(send);
         }
     }
 }
