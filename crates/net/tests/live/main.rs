@@ -16,6 +16,9 @@ const INSIDE: &[(&str, fn())] = &[
     ("verdicts", packet::verdicts),
     ("frames_as_the_program_left_them", packet::frames_as_left),
     ("tcp_with_segments", packet::tcp_with_segments),
+    ("tcp_redirected", packet::tcp_redirected),
+    ("nothing_lost_at_detach", packet::nothing_lost_at_detach),
+    ("no_rights", packet::no_rights),
     ("replacement_and_detach", packet::replacement_and_detach),
     ("others_interfere", packet::others_interfere),
     ("renamed_down_and_deleted", packet::renamed_down_and_deleted),
@@ -26,7 +29,9 @@ const INSIDE: &[(&str, fn())] = &[
 
 const OTHER_HOST: &[(&str, fn())] = &[
     ("udp_sender", world::udp_sender),
+    ("udp_streamer", world::udp_streamer),
     ("tcp_sender", world::tcp_sender),
+    ("tcp_receiver", world::tcp_receiver),
 ];
 
 fn main() {

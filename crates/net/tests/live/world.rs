@@ -2,7 +2,8 @@
 
 use skep_machine::{Config, Connection, Machine, Peer};
 use skep_net::live::{Ledger, LedgerError, LivePorts, Promise, Undo};
-use skep_sys::interface_index;
+use skep_sys::packet::{RingSpec, RxRing, TxSocket, VlanTag, VnetHeader};
+use skep_sys::{interface_index, wait_readable};
 use skep_uapi::{
     AttachType, Bpf, Command as Bpfc, Existing, Handle, NetAttach, NetAttached, ProgLoad, ProgType,
     Reply, Value, Via, XdpMode,
@@ -10,6 +11,7 @@ use skep_uapi::{
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -29,11 +31,9 @@ pub(crate) fn run_inside(name: &str) {
     assert!(output.status.success(), "{}\n{text}", output.status);
 }
 
-/// Runs a program with these words; gives its output.
+/// Runs a shell's command; gives its output.
 pub(crate) fn sh(words: &str) -> String {
-    let mut split = words.split_whitespace();
-    let mut command = Command::new(split.next().unwrap());
-    let output = command.args(split).output().unwrap();
+    let output = Command::new("sh").args(["-c", words]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{words}: {text}");
     String::from_utf8(output.stdout).unwrap()
@@ -182,6 +182,86 @@ impl Skep {
     }
 }
 
+/// Says a figure, which `--nocapture` shows.
+pub(crate) fn show(text: &str) {
+    std::io::stderr()
+        .write_all(format!("{text}\n").as_bytes())
+        .unwrap();
+}
+
+/// A veth pair on which the host sends nothing by itself, for frames of any length.
+pub(crate) fn silent_pair(names: &str) {
+    let (a, b) = names.split_once(' ').unwrap();
+    sh(&format!("ip link add {a} type veth peer name {b}"));
+    for end in [a, b] {
+        sh(&format!("ip link set {end} addrgenmode none arp off"));
+        let switch = format!("/proc/sys/net/ipv6/conf/{end}/disable_ipv6");
+        std::fs::write(switch, "1").unwrap();
+        sh(&format!("ip link set {end} mtu 65535 up"));
+    }
+}
+
+/// A frame of `len` bytes, of a protocol that nobody speaks.
+pub(crate) fn frame(len: usize) -> Vec<u8> {
+    let header = [
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5,
+    ];
+    let payload = (0..len).map(|at| u8::try_from(at % 251).unwrap());
+    header.into_iter().chain(payload).take(len).collect()
+}
+
+/// The far end of a pair, held by the case.
+pub(crate) struct Wire {
+    ifindex: u32,
+    ring: RxRing,
+    socket: TxSocket,
+}
+
+impl Wire {
+    pub(crate) fn new(interface: &str) -> Self {
+        let ifindex = interface_index(interface).unwrap();
+        let spec = RingSpec {
+            block_bytes: 256 << 10,
+            blocks: 8,
+            retire: Duration::from_millis(1),
+        };
+        Self {
+            ifindex,
+            ring: RxRing::open(ifindex, spec, &[]).unwrap(),
+            socket: TxSocket::open(None).unwrap(),
+        }
+    }
+
+    /// Sends a frame, with a tag in it.
+    pub(crate) fn send(&mut self, frame: &[u8], tag: Option<VlanTag>) {
+        let tag = tag.map_or(Vec::new(), |tag| {
+            [tag.tpid.to_be_bytes(), tag.tci.to_be_bytes()].concat()
+        });
+        let parts = [&frame[..12], &tag, &frame[12..]];
+        self.socket
+            .push(self.ifindex, &VnetHeader::default(), &parts);
+        let outcome = self.socket.flush();
+        assert_eq!(outcome.failed, 0, "{outcome:?}");
+    }
+
+    /// The next frame, and the tag that was taken out of it.
+    pub(crate) fn receive(&mut self) -> (Vec<u8>, Option<VlanTag>) {
+        let begin = Instant::now();
+        loop {
+            if let Some(frame) = self.ring.next() {
+                return (frame.data.to_vec(), frame.vlan);
+            }
+            assert!(begin.elapsed() < PATIENCE, "no frame");
+            wait_readable(self.ring.as_fd(), Some(SOON)).unwrap();
+        }
+    }
+
+    pub(crate) fn receive_nothing(&mut self) {
+        std::thread::sleep(SOON);
+        assert_eq!(self.ring.next(), None);
+    }
+}
+
 /// Another network namespace, held by a process that sleeps.
 pub(crate) struct Host(Child);
 
@@ -208,11 +288,16 @@ impl Host {
 
     /// Gives it the second of two interfaces that are connected, and both addresses.
     pub(crate) fn connect(&self, x: &str, y: &str) {
-        sh(&format!("ip link set {y} netns {}", self.0.id()));
         sh(&format!("ip addr add 10.9.0.1/24 dev {x}"));
         sh(&format!("ip link set {x} up"));
-        self.sh(&format!("ip addr add 10.9.0.2/24 dev {y}"));
-        self.sh(&format!("ip link set {y} up"));
+        self.end_of(y, "10.9.0.2");
+    }
+
+    /// Gives it an interface with this address.
+    pub(crate) fn end_of(&self, interface: &str, address: &str) {
+        sh(&format!("ip link set {interface} netns {}", self.0.id()));
+        self.sh(&format!("ip addr add {address}/24 dev {interface}"));
+        self.sh(&format!("ip link set {interface} up"));
     }
 
     pub(crate) fn sh(&self, words: &str) -> String {
@@ -273,6 +358,43 @@ pub(crate) fn udp_received(host: &Host) -> Vec<u8> {
     received
 }
 
+/// Datagrams of [`udp_stream`].
+pub(crate) const STREAM_DATAGRAMS: usize = 30_000;
+
+/// The other host's part: numbered datagrams, some every millisecond.
+pub(crate) fn udp_streamer() {
+    let socket = UdpSocket::bind("10.9.0.2:0").unwrap();
+    for number in 0..STREAM_DATAGRAMS {
+        if number % 30 == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        socket.send_to(&number.to_ne_bytes(), PORT).unwrap();
+    }
+}
+
+/// Numbers of the datagrams that come, in order, while `meanwhile` happens a third of the way in.
+pub(crate) fn udp_stream(host: &Host, meanwhile: impl FnOnce()) -> Vec<usize> {
+    let socket = UdpSocket::bind(PORT).unwrap();
+    let mut sender = host.start("udp_streamer");
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut meanwhile = Some(meanwhile);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut received = Vec::new();
+            let mut buffer = [0; 8];
+            while let Ok(8) = socket.recv(&mut buffer) {
+                received.push(usize::from_ne_bytes(buffer));
+                socket.set_read_timeout(Some(10 * SOON)).unwrap();
+            }
+            received
+        });
+        std::thread::sleep(4 * SOON);
+        meanwhile.take().unwrap()();
+        assert!(sender.wait().unwrap().success());
+        reader.join().unwrap()
+    })
+}
+
 fn stream() -> Vec<u8> {
     (0..STREAM_BYTES)
         .map(|at| u8::try_from(at % 253).unwrap())
@@ -280,9 +402,23 @@ fn stream() -> Vec<u8> {
 }
 
 pub(crate) fn tcp_sender() {
-    let mut socket = TcpStream::connect(PORT).unwrap();
+    // The other side may not listen yet.
+    let mut socket = None;
+    wait_for("a listener", || {
+        socket = TcpStream::connect(PORT).ok();
+        socket.is_some()
+    });
+    let mut socket = socket.unwrap();
     socket.write_all(&stream()).unwrap();
     drop(socket);
+}
+
+/// Takes the stream.
+pub(crate) fn tcp_receiver() {
+    let (mut socket, _) = TcpListener::bind(PORT).unwrap().accept().unwrap();
+    let mut received = Vec::new();
+    socket.read_to_end(&mut received).unwrap();
+    assert!(received == stream(), "{} bytes", received.len());
 }
 
 /// Has the other host send a stream, which must come as it was sent; gives the time that it took.
