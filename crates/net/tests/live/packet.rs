@@ -107,9 +107,7 @@ pub(crate) fn tcp_with_segments() {
     // Segments come together, or there would be a frame for every 1,448 bytes.
     let frames = skep.verdicts()[2] - begun;
     assert!(frames < 7_000, "{frames} frames");
-    show(&format!(
-        "20 MiB: {tcp:?} alone, {passed:?} passed"
-    ));
+    show(&format!("20 MiB: {tcp:?} alone, {passed:?} passed"));
     skep.shut_down();
 }
 

@@ -5,8 +5,8 @@ use skep_net::live::{Ledger, LedgerError, LivePorts, Promise, Undo};
 use skep_sys::packet::{RingSpec, RxRing, TxSocket, VlanTag, VnetHeader};
 use skep_sys::{interface_index, wait_readable};
 use skep_uapi::{
-    AttachType, Bpf, Command as Bpfc, Existing, Handle, NetAttach, NetAttached, ProgLoad, ProgType,
-    Reply, Value, Via, XdpMode,
+    AttachType, Bpf, Command as Bpfc, Existing, Handle, NetAttach, NetAttached, NetDeviceAdd,
+    ProgLoad, ProgType, Reply, Value, Via, XdpMode,
 };
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -156,6 +156,27 @@ impl Skep {
         }
     }
 
+    /// Makes devices.
+    pub(crate) fn device_add(&self, name: &str, peer: Option<&str>) -> Reply {
+        self.connection.call(Bpfc::NetDeviceAdd(NetDeviceAdd {
+            name: name.to_owned(),
+            peer: peer.map(str::to_owned),
+        }))
+    }
+
+    pub(crate) fn device_delete(&self, name: &str) -> Reply {
+        let name = name.to_owned();
+        self.connection.call(Bpfc::NetDeviceDelete { name })
+    }
+
+    /// Names of the devices made.
+    pub(crate) fn devices(&self) -> Vec<String> {
+        match self.connection.call(Bpfc::NetDeviceList).result {
+            Ok(Value::NetDevices(list)) => list.into_iter().map(|device| device.name).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Verdict counts of the only attachment.
     pub(crate) fn verdicts(&self) -> [u64; 6] {
         let [one] = self.query().try_into().unwrap();
@@ -193,11 +214,16 @@ pub(crate) fn show(text: &str) {
 pub(crate) fn silent_pair(names: &str) {
     let (a, b) = names.split_once(' ').unwrap();
     sh(&format!("ip link add {a} type veth peer name {b}"));
-    for end in [a, b] {
+    silence(&[a, b]);
+}
+
+/// Keeps the host from sending anything by itself, and lets frames of any length through.
+pub(crate) fn silence(interfaces: &[&str]) {
+    for end in interfaces {
         sh(&format!("ip link set {end} addrgenmode none arp off"));
         let switch = format!("/proc/sys/net/ipv6/conf/{end}/disable_ipv6");
         std::fs::write(switch, "1").unwrap();
-        sh(&format!("ip link set {end} mtu 65535 up"));
+        sh(&format!("ip link set {end} mtu 16000 up"));
     }
 }
 
@@ -359,13 +385,13 @@ pub(crate) fn udp_received(host: &Host) -> Vec<u8> {
 }
 
 /// Datagrams of [`udp_stream`].
-pub(crate) const STREAM_DATAGRAMS: usize = 30_000;
+pub(crate) const STREAM_DATAGRAMS: usize = 10_000;
 
 /// The other host's part: numbered datagrams, some every millisecond.
 pub(crate) fn udp_streamer() {
     let socket = UdpSocket::bind("10.9.0.2:0").unwrap();
     for number in 0..STREAM_DATAGRAMS {
-        if number % 30 == 0 {
+        if number % 10 == 0 {
             std::thread::sleep(Duration::from_millis(1));
         }
         socket.send_to(&number.to_ne_bytes(), PORT).unwrap();
