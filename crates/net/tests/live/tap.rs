@@ -103,7 +103,7 @@ pub(crate) fn verdicts() {
     // Somebody deletes one: the other goes, too.
     sh("ip link del t2");
     wait_for("the device to go", || skep.devices() == ["t3"]);
-    assert!(interface_index("t1").is_err());
+    wait_for("the other end to go", || interface_index("t1").is_err());
     skep.shut_down();
     assert!(interface_index("t3").is_err());
 }
