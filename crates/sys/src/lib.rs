@@ -23,6 +23,7 @@ mod signal;
 mod socket;
 mod tap;
 mod wait;
+pub mod xsk;
 
 pub use capability::{
     Capabilities, Capability, drop_capabilities_except, effective_capabilities, no_new_privileges,

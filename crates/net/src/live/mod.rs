@@ -6,6 +6,7 @@
 //!
 //! [`LivePorts`]: crate::live::LivePorts
 
+mod afxdp_way;
 mod changes;
 mod check;
 mod devices;
@@ -14,10 +15,12 @@ mod mark;
 mod monitor;
 mod outlets;
 mod packet_way;
+mod partial;
 mod place;
 mod ports;
 mod refusal;
 mod tap_way;
+mod tun_way;
 mod undo;
 mod upkeep;
 mod wake;
@@ -25,6 +28,7 @@ mod way;
 mod wires;
 mod wiring;
 mod worker;
+mod xdp_hook;
 
 pub use ledger::{Direction, Ledger, LedgerError, Promise, Undo};
 pub use ports::LivePorts;

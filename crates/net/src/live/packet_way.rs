@@ -13,7 +13,7 @@ use super::outlets::{Offload, Outgoing, Outlets};
 use super::refusal::Refusal;
 use super::way::{Destination, Losses, Next, Way};
 use super::wires::Wires;
-use super::wiring::Wiring;
+use super::wiring::{Sink, Wiring};
 use skep_exec::{Packet, PacketSpec};
 use skep_sys::netlink::LinkInfo;
 use skep_sys::packet::{RingSpec, RxRing, TxSocket};
@@ -63,7 +63,7 @@ impl PacketWay {
         let outlets = Outlets::open(wires).map_err(failed)?;
         let ifindex = link.index.get();
         let ring = RxRing::open(ifindex, RING, &Mark::nothing()).map_err(failed)?;
-        let wiring = Arc::new(Wiring::build(ledger, link, mark)?);
+        let wiring = Arc::new(Wiring::build(ledger, link, mark, Sink::Lost)?);
         wiring.sink()?;
         // A frame between these two lines is lost, as when a driver restarts its queues for a program; in the other order it
         // would reach the host twice.

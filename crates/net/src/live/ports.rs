@@ -4,6 +4,7 @@
 //! answers at any time. Whoever takes an entry out of the table ends what it stands for: a command that detaches, the monitor when
 //! the interface goes, or the worker itself when its way fails. The machine sees to it that no two commands attach and detach at once.
 
+use super::afxdp_way::AfxdpWay;
 use super::check::attachable;
 use super::devices::Device;
 use super::ledger::Ledger;
@@ -11,13 +12,14 @@ use super::monitor::Monitoring;
 use super::packet_way::PacketWay;
 use super::place::{Attachment, LiveCounts, Place};
 use super::refusal::Refusal;
+use super::tun_way::TunWay;
 use super::upkeep::Upkeep;
 use super::way::Way;
 use super::wires::Wires;
 use super::worker::{OnFailure, Worker, peer_name};
 use skep_machine::{Attach, Attached, Machine, Peer, Ports, PortsError};
 use skep_sys::netlink::{IfIndex, LinkInfo, Netlink};
-use skep_uapi::{Errno, NetDevice, NetDeviceAdd, Via};
+use skep_uapi::{Errno, NetDevice, NetDeviceAdd, Via, XdpMode};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -183,7 +185,7 @@ impl Inner {
         self.begin()?;
         let mut netlink = Netlink::open()?;
         let link = attachable(&mut netlink, ifindex)?;
-        let (via, opened) = self.open(&link, attach.via)?;
+        let (via, opened) = self.open(&link, attach)?;
         let peer = Peer {
             comm: peer_name(&link.name),
             ..Peer::this_process()
@@ -247,13 +249,13 @@ impl Inner {
     }
 
     /// Opens the way that was asked for, or the first that works.
-    fn open(&self, link: &LinkInfo, via: Option<Via>) -> Result<(Via, Opened), Refusal> {
-        if let Some(via) = via {
-            return Ok((via, self.open_one(link, via)?));
+    fn open(&self, link: &LinkInfo, attach: &Attach) -> Result<(Via, Opened), Refusal> {
+        if let Some(via) = attach.via {
+            return Ok((via, self.open_one(link, via, attach.mode)?));
         }
         let mut tried = Vec::new();
         for via in Via::ALL {
-            match self.open_one(link, via) {
+            match self.open_one(link, via, attach.mode) {
                 Ok(opened) => return Ok((via, opened)),
                 Err(refusal) if refusal.is_of_the_way() => tried.push((via, refusal.to_string())),
                 Err(refusal) => return Err(refusal),
@@ -263,7 +265,8 @@ impl Inner {
         Err(Refusal::NoWay { name, tried })
     }
 
-    fn open_one(&self, link: &LinkInfo, via: Via) -> Result<Opened, Refusal> {
+    fn open_one(&self, link: &LinkInfo, via: Via, mode: XdpMode) -> Result<Opened, Refusal> {
+        let (ledger, wires) = (Arc::clone(&self.ledger), Arc::clone(&self.wires));
         match via {
             Via::Tap => {
                 let table = self.lock();
@@ -274,12 +277,17 @@ impl Inner {
                 ))
             }
             Via::Packet => {
-                let (ledger, wires) = (Arc::clone(&self.ledger), Arc::clone(&self.wires));
                 let (way, wiring) = PacketWay::open(ledger, link, wires)?;
                 Ok(Opened::Way(Box::new(way), Some(wiring)))
             }
-            Via::Tun => Err(Refusal::Missing("not in this version")),
-            Via::AfXdp => Err(Refusal::Missing("not in this version")),
+            Via::Tun => {
+                let (way, wiring) = TunWay::open(ledger, link, wires)?;
+                Ok(Opened::Way(Box::new(way), Some(wiring)))
+            }
+            Via::AfXdp => {
+                let (way, hook) = AfxdpWay::open(ledger, link, mode, wires)?;
+                Ok(Opened::Way(Box::new(way), Some(hook)))
+            }
         }
     }
 

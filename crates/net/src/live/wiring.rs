@@ -33,6 +33,17 @@ const HANDLE: u32 = 1;
 /// Longest MTU that a veth takes: whatever X lets in passes a, also when X's own is changed later, and with tags before it.
 const MTU: u32 = 65_535;
 
+/// Where X's frames go that have no verdict yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sink {
+    /// To a device made here that loses them, because a packet socket has seen them before.
+    Lost,
+    /// To this device, whose owner receives what is sent on it.
+    Device(IfIndex),
+    /// Nowhere by our doing: they never get as far as tc.
+    None,
+}
+
 /// What was made for one interface.
 #[derive(Debug)]
 pub(crate) struct Wiring {
@@ -46,12 +57,26 @@ struct State {
     netlink: Netlink,
     changes: Changes,
     plan: Plan,
-    /// a, b, c.
-    devices: [IfIndex; 3],
+    devices: Devices,
     /// Address that b has.
     mac: Option<[u8; 6]>,
     /// Whether X's frames are to be sunk now.
     sinks: bool,
+}
+
+/// What frames go by.
+#[derive(Clone, Copy, Debug)]
+struct Devices {
+    a: IfIndex,
+    b: IfIndex,
+    /// c, or another's device in its place.
+    sink: Option<IfIndex>,
+}
+
+impl Devices {
+    fn iter(self) -> impl Iterator<Item = IfIndex> {
+        [self.a, self.b].into_iter().chain(self.sink)
+    }
 }
 
 /// What is chosen before anything is made.
@@ -138,14 +163,17 @@ impl Wiring {
         ledger: Arc<dyn Ledger>,
         link: &LinkInfo,
         mark: Mark,
+        sink: Sink,
     ) -> Result<Self, Refusal> {
         let mut netlink = Netlink::open()?;
-        refuse_foreign(&mut netlink, link)?;
+        if sink != Sink::None {
+            refuse_foreign(&mut netlink, link)?;
+        }
         let plan = Plan::new(link.index, mark)?;
         let mut changes = Changes::new(ledger);
-        match make(&mut netlink, &mut changes, &plan, link) {
+        match make(&mut netlink, &mut changes, &plan, link, sink) {
             Ok(devices) => Ok(Self {
-                entry: devices[0].get(),
+                entry: devices.a.get(),
                 state: Mutex::new(State {
                     netlink,
                     changes,
@@ -173,12 +201,14 @@ impl Wiring {
             netlink,
             changes,
             plan,
-            devices: [_, _, c],
+            devices,
             ..
         } = &mut *state;
-        changes.make(netlink, plan.delete_sink(), |netlink| {
-            plan.add_sink(netlink, *c)
-        })?;
+        if let Some(c) = devices.sink {
+            changes.make(netlink, plan.delete_sink(), |netlink| {
+                plan.add_sink(netlink, c)
+            })?;
+        }
         state.sinks = true;
         Ok(())
     }
@@ -235,7 +265,8 @@ fn make(
     changes: &mut Changes,
     plan: &Plan,
     link: &LinkInfo,
-) -> Result<[IfIndex; 3], Refusal> {
+    sink: Sink,
+) -> Result<Devices, Refusal> {
     let owner = Owner::this_process(plan.x).alias();
     let end = |device: usize, mac| NewLink {
         name: plan.names[device].clone(),
@@ -243,27 +274,32 @@ fn make(
         mtu: Some(MTU),
         alias: (device == 0).then(|| owner.clone()),
     };
-    for (first, mac) in [(0, link.mac), (2, None)] {
+    let mut pair = |first: usize, mac| -> Result<[IfIndex; 2], Refusal> {
         changes.make(netlink, plan.delete(first), |netlink| {
             netlink.create_veth(&end(first, None), &end(first + 1, mac))
         })?;
-    }
-    for name in &plan.names {
-        disable_ipv6(name)?;
-    }
-    let mut index = |device: usize| {
-        let name = &plan.names[device];
-        let found = netlink.link_by_name(name)?.map(|link| link.index);
-        found.ok_or_else(|| Refusal::Vanished(name.to_string()))
+        let mut index = |name: &IfName| {
+            disable_ipv6(name)?;
+            let found = netlink.link_by_name(name)?.map(|link| link.index);
+            found.ok_or_else(|| Refusal::Vanished(name.to_string()))
+        };
+        Ok([index(&plan.names[first])?, index(&plan.names[first + 1])?])
     };
-    let devices = [index(0)?, index(1)?, index(2)?];
-    let [_, b, _] = devices;
+    let [a, b] = pair(0, link.mac)?;
+    let sink = match sink {
+        Sink::Lost => Some(pair(2, None)?[0]),
+        Sink::Device(device) => Some(device),
+        Sink::None => None,
+    };
+    let devices = Devices { a, b, sink };
     netlink.add_clsact(b)?;
     plan.add_entry(netlink, b)?;
-    for device in devices {
+    for device in devices.iter() {
         netlink.set_up(device)?;
     }
-    make_clsact(netlink, changes, plan.x)?;
+    if sink.is_some() {
+        make_clsact(netlink, changes, plan.x)?;
+    }
     Ok(devices)
 }
 
@@ -281,7 +317,7 @@ fn make_clsact(netlink: &mut Netlink, changes: &mut Changes, x: IfIndex) -> Resu
 impl Upkeep for Wiring {
     fn changed(&self, link: &LinkInfo) {
         let mut state = self.lock();
-        let [_, b, _] = state.devices;
+        let Devices { b, .. } = state.devices;
         if link.index == state.plan.x {
             // Frames enter X as they would by themselves only if they were for b's address as they are for X's.
             if let Some(mac) = link.mac
@@ -290,14 +326,14 @@ impl Upkeep for Wiring {
             {
                 state.mac = link.mac;
             }
-        } else if state.devices.contains(&link.index) && !link.flags.is_up() {
+        } else if state.devices.iter().any(|device| device == link.index) && !link.flags.is_up() {
             // A failure shows in the next check, or in frames that are not delivered.
             let _: Result<(), NetlinkError> = state.netlink.set_up(link.index);
         }
     }
 
     fn uses(&self, index: IfIndex) -> bool {
-        self.lock().devices.contains(&index)
+        self.lock().devices.iter().any(|device| device == index)
     }
 
     fn check(&self) -> Result<Restored, Broken> {
@@ -306,7 +342,7 @@ impl Upkeep for Wiring {
             netlink,
             changes,
             plan,
-            devices: [_, b, c],
+            devices: Devices { b, sink, .. },
             sinks,
             ..
         } = &mut *state;
@@ -314,8 +350,13 @@ impl Upkeep for Wiring {
             return Ok(Restored::Nothing);
         }
         let broken = |error: &dyn std::fmt::Display| Broken(error.to_string());
-        if netlink.link_by_index(*c).map_err(|e| broken(&e))?.is_none() {
-            return Err(Broken(format!("{} was deleted", plan.names[2])));
+        if let Some(c) = *sink
+            && netlink
+                .link_by_index(c)
+                .map_err(|e| broken(&e))?
+                .is_none()
+        {
+            return Err(Broken(format!("interface {c} was deleted")));
         }
         let entries = netlink.filters(*b, Direction::Ingress);
         if entries.map_err(|e| broken(&e))?.is_empty() {
@@ -325,6 +366,9 @@ impl Upkeep for Wiring {
             plan.add_entry(netlink, *b).map_err(|e| broken(&e))?;
             return Ok(Restored::Filter);
         }
+        let Some(c) = *sink else {
+            return Ok(Restored::Nothing);
+        };
         let filters = netlink.filters(plan.x, Direction::Ingress);
         let ours = |filter: &FilterInfo| {
             let mut actions = filter.actions.iter();
@@ -335,7 +379,7 @@ impl Upkeep for Wiring {
         }
         // A clsact that we made before is promised already; a second promise of it does no harm.
         make_clsact(netlink, changes, plan.x).map_err(|e| broken(&e))?;
-        plan.add_sink(netlink, *c).map_err(|e| broken(&e))?;
+        plan.add_sink(netlink, c).map_err(|e| broken(&e))?;
         Ok(Restored::Filter)
     }
 }

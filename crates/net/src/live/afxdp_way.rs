@@ -1,0 +1,177 @@
+//! The AF_XDP way: a small program of the kernel's own XDP redirects X's frames to sockets; what passes is put back
+//! ([`Wiring`]).
+//!
+//! ```text
+//!            AF_XDP sockets ──► program ──► PASS: sent on a, marked M
+//!                 ▲                             │
+//! frames ──► X ───┘ XDP of X                    a ══ b  tc ingress of b: M ──► X's ingress ──► stack
+//! ```
+//!
+//! Linux runs no XDP program on what tc redirects into X's ingress: native XDP runs in the driver, which such a frame has not
+//! come by, and generic XDP leaves out frames that are marked as redirected. So no frame meets the program twice, and none has
+//! to be told from another by a mark or a cookie.
+//!
+//! Without a socket (any more) the kernel's program lets frames pass: if this process is killed, X is a plain
+//! interface at once, with a program on it that does nothing.
+//!
+//! # What a socket does not tell
+//! It gives bytes alone. Unfinished checksums and joined TCP segments are found in them ([`guess`]). In generic mode a frame
+//! may be longer than the MTU, and UDP datagrams that the sender joined cannot be taken apart: they count as missed. With
+//! a program in the driver nothing is joined, which is one reason why that is tried first. A VLAN tag that the card (or,
+//! on a veth, the sender) left beside the frame is lost with either; tags within frames stay there, also for the program.
+
+use super::ledger::Ledger;
+use super::mark::Mark;
+use super::outlets::{Offload, Outgoing, Outlets};
+use super::partial::{Guess, guess};
+use super::refusal::Refusal;
+use super::way::{Destination, Losses, Next, Way};
+use super::wires::Wires;
+use super::wiring::{Sink, Wiring};
+use super::xdp_hook::{Hooked, XdpHook};
+use skep_exec::{Packet, PacketSpec};
+use skep_sys::netlink::LinkInfo;
+use skep_sys::packet::TxSocket;
+use skep_sys::wait_any_readable;
+use skep_sys::xsk::XskSocket;
+use skep_uapi::XdpMode;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often the sockets are asked what they lost.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// The way to one interface.
+#[derive(Debug)]
+pub(crate) struct AfxdpWay {
+    /// One for each receive queue, in order.
+    queues: Vec<XskSocket>,
+    /// The queue that is looked at next.
+    at: usize,
+    stack: TxSocket,
+    outlets: Outlets,
+    hook: Arc<XdpHook>,
+    ifindex: u32,
+    /// Of the frame taken last.
+    offload: Offload,
+    losses: Losses,
+    /// Frames that the sockets lost, as far as it is in `losses`.
+    counted: u64,
+    looked: Instant,
+}
+
+impl AfxdpWay {
+    /// Takes over the packets of an interface. What was changed is undone on failure.
+    pub(crate) fn open(
+        ledger: Arc<dyn Ledger>,
+        link: &LinkInfo,
+        mode: XdpMode,
+        wires: Arc<Wires>,
+    ) -> Result<(Self, Arc<XdpHook>), Refusal> {
+        let failed = |error| Refusal::system("a packet socket", error);
+        let mark = Mark::random().map_err(failed)?;
+        let stack = TxSocket::open(Some(mark.get())).map_err(failed)?;
+        let outlets = Outlets::open(wires).map_err(failed)?;
+        let program = XdpHook::load(link)?;
+        let wiring = Wiring::build(Arc::clone(&ledger), link, mark, Sink::None)?;
+        wiring.sink()?;
+        let Hooked { hook, queues } = XdpHook::attach(ledger, link, mode, program, wiring)?;
+        let hook = Arc::new(hook);
+        let way = Self {
+            queues,
+            at: 0,
+            stack,
+            outlets,
+            hook: Arc::clone(&hook),
+            ifindex: link.index.get(),
+            offload: Offload::default(),
+            losses: Losses::default(),
+            counted: 0,
+            looked: Instant::now(),
+        };
+        Ok((way, hook))
+    }
+
+    /// Puts the next frame of a queue into the packet, if there is one.
+    fn next_of(&mut self, queue: usize, packet: &mut Packet) -> Next {
+        let spec = PacketSpec {
+            ifindex: self.ifindex,
+            rx_queue: u32::try_from(queue).unwrap_or(u32::MAX),
+            ..PacketSpec::default()
+        };
+        let mtu = self.hook.mtu();
+        while let Some(frame) = self.queues[queue].receive() {
+            if let Guess::Frame(vnet) = guess(frame, mtu)
+                && packet.refill(&[frame], &spec).is_ok()
+            {
+                self.offload = Offload { vnet, vlan: None };
+                return Next::Frame;
+            }
+            self.losses.missed += 1;
+        }
+        Next::Empty
+    }
+}
+
+impl Way for AfxdpWay {
+    fn wait(&mut self, wake: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
+        for queue in &mut self.queues {
+            queue.before_wait();
+        }
+        let sockets = self.queues.iter().map(AsFd::as_fd);
+        let fds: Vec<_> = std::iter::once(wake).chain(sockets).collect();
+        Ok(wait_any_readable(&fds, timeout)? == Some(0))
+    }
+
+    fn next(&mut self, packet: &mut Packet) -> io::Result<Next> {
+        for _ in 0..self.queues.len() {
+            if self.next_of(self.at, packet) == Next::Frame {
+                return Ok(Next::Frame);
+            }
+            self.at = (self.at + 1) % self.queues.len();
+        }
+        Ok(Next::Empty)
+    }
+
+    fn send(&mut self, to: Destination, packet: &mut Packet) {
+        let head_delta = packet.head_delta();
+        let frame = Outgoing::new(packet.linear(), self.offload, head_delta);
+        match to {
+            Destination::Stack => {
+                let entry = self.hook.entry();
+                frame.with_parts(|parts| self.stack.push(entry, frame.vnet(), parts));
+            }
+            Destination::Wire => self.outlets.send(self.ifindex, &frame),
+            Destination::Interface(ifindex) => self.outlets.send(ifindex, &frame),
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.stack.is_empty() {
+            self.losses.undelivered += u64::from(self.stack.flush().failed);
+        }
+        self.outlets.flush();
+        self.losses.undelivered += self.outlets.take_lost();
+        // The end of a burst: another queue's turn, lest one that is never empty keeps all others waiting.
+        self.at = (self.at + 1) % self.queues.len();
+    }
+
+    fn take_losses(&mut self) -> Losses {
+        if self.looked.elapsed() >= LOOK_EVERY {
+            self.looked = Instant::now();
+            let statistics = self.queues.iter().map(XskSocket::statistics);
+            // A queue without an answer lost what it had lost before.
+            let missed = statistics.map(|statistics| statistics.map_or(0, |all| all.missed()));
+            let missed = missed.sum::<u64>();
+            self.losses.missed += missed.saturating_sub(self.counted);
+            self.counted = self.counted.max(missed);
+        }
+        std::mem::take(&mut self.losses)
+    }
+
+    fn let_go(&mut self) {
+        self.hook.detach();
+    }
+}

@@ -1,0 +1,91 @@
+//! The ways that need more than an ordinary user's rights, and the packet way beside them: the same cases on each.
+//!
+//! Each case starts this program again in a network namespace of its own (`SKEP_NET_WAYS` names what to run there, on which
+//! way), so that nothing touches the machine's own network. The user namespace stays: neither Linux's XDP nor, where its file
+//! is root's, tun can be had in another.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod cases;
+mod traffic;
+mod world;
+
+use skep_testkit::{Harness, Need};
+use skep_uapi::{Via, XdpMode};
+use world::{Road, run_inside};
+
+const ROADS: &[Road] = &[
+    Road {
+        name: "packet",
+        via: Via::Packet,
+        mode: XdpMode::Any,
+    },
+    Road {
+        name: "tun",
+        via: Via::Tun,
+        mode: XdpMode::Any,
+    },
+    Road {
+        name: "afxdp_generic",
+        via: Via::AfXdp,
+        mode: XdpMode::Generic,
+    },
+    Road {
+        name: "afxdp_driver",
+        via: Via::AfXdp,
+        mode: XdpMode::Driver,
+    },
+];
+
+/// Name, and what runs inside.
+type Case = (&'static str, fn(Road));
+
+const CASES: &[Case] = &[
+    ("ping", cases::ping),
+    ("datagrams", cases::datagrams),
+    ("streams", cases::streams),
+    ("joined_datagrams", cases::joined_datagrams),
+    ("drop", cases::dropped),
+    ("send_back", cases::send_back),
+    ("redirect", cases::redirect),
+    ("tags", cases::tags),
+    ("nothing_is_left", cases::nothing_is_left),
+    ("put_back", cases::put_back),
+];
+
+/// The other host's part of a case.
+const ROLES: &[(&str, fn())] = &[
+    ("datagrams", traffic::send_datagrams),
+    ("joined", traffic::send_joined),
+    ("receive", traffic::receive_datagrams),
+    ("stream", traffic::send_stream),
+    ("sink", traffic::receive_stream),
+];
+
+fn main() {
+    if let Ok(what) = std::env::var("SKEP_NET_WAYS") {
+        return inside(&what);
+    }
+    let mut harness = Harness::from_args();
+    for road in ROADS {
+        for (case, _) in CASES {
+            let what = format!("{}::{case}", road.name);
+            let name = what.clone();
+            // What needs no more than a network namespace in an ordinary user's hands is tested as such elsewhere.
+            harness = harness.case(name, &[Need::Netns, Need::Oracle], move || {
+                run_inside(&what);
+            });
+        }
+    }
+    harness.run();
+}
+
+fn inside(what: &str) {
+    if let Some((_, role)) = ROLES.iter().find(|(name, _)| *name == what) {
+        return role();
+    }
+    let (road, case) = what.split_once("::").unwrap();
+    let road = ROADS.iter().find(|known| known.name == road).unwrap();
+    let (_, run) = CASES.iter().find(|(name, _)| *name == case).unwrap();
+    run(*road);
+}
