@@ -74,7 +74,9 @@ fn tcp(transport: &Transport<'_>, cut_at: Option<u32>) -> VnetHeader {
     let [lengths, flags] = [transport.bytes[12], transport.bytes[13]];
     let header_bytes = usize::from(lengths >> 4) * 4;
     let headers = transport.start - transport.network + header_bytes;
-    let segment = usize::try_from(mtu).ok().and_then(|mtu| mtu.checked_sub(headers));
+    let segment = usize::try_from(mtu)
+        .ok()
+        .and_then(|mtu| mtu.checked_sub(headers));
     let (Some(segment @ 1..), 20..) = (segment, header_bytes) else {
         return vnet;
     };
@@ -223,7 +225,14 @@ mod tests {
         tagged.extend(&UDP_V4[12..]);
         assert_eq!(guess(&tagged, 1500), Guess::Frame(partial(38, 6)));
         let done = Guess::Frame(VnetHeader::default());
-        for (at, value) in [(40, 0x15), (20, 0x20), (23, 1), (14, 0x65), (17, 31), (17, 2)] {
+        for (at, value) in [
+            (40, 0x15),
+            (20, 0x20),
+            (23, 1),
+            (14, 0x65),
+            (17, 31),
+            (17, 2),
+        ] {
             let mut frame = UDP_V4;
             frame[at] ^= value;
             assert_eq!(guess(&frame, 1500), done, "{at}");

@@ -235,7 +235,9 @@ impl Drops {
 /// The dropped frames among a device's sent ones, in the table that /proc/net/dev is: the name, eight counters of what was
 /// received, then those of what was sent (bytes, packets, errs, drop …).
 fn drops(text: &str, device: &str) -> Option<u64> {
-    let mut lines = text.lines().filter_map(|line| line.trim_start().split_once(':'));
+    let mut lines = text
+        .lines()
+        .filter_map(|line| line.trim_start().split_once(':'));
     let (_, counters) = lines.find(|(name, _)| *name == device)?;
     counters.split_ascii_whitespace().nth(11)?.parse().ok()
 }
@@ -261,7 +263,10 @@ mod tests {
         assert_eq!((plain.offload.vnet, plain.offload.vlan), (PARTIAL, None));
         frame[12..16].copy_from_slice(&[0x81, 0, 0x20, 5]);
         let untagged = Untagged::new(&frame, PARTIAL);
-        assert_eq!(untagged.parts.concat(), [&frame[..12], &frame[16..]].concat());
+        assert_eq!(
+            untagged.parts.concat(),
+            [&frame[..12], &frame[16..]].concat()
+        );
         assert_eq!(untagged.offload.vnet.csum_start, 34);
         let tag = VlanTag {
             tci: 0x2005,

@@ -351,10 +351,7 @@ impl Upkeep for Wiring {
         }
         let broken = |error: &dyn std::fmt::Display| Broken(error.to_string());
         if let Some(c) = *sink
-            && netlink
-                .link_by_index(c)
-                .map_err(|e| broken(&e))?
-                .is_none()
+            && netlink.link_by_index(c).map_err(|e| broken(&e))?.is_none()
         {
             return Err(Broken(format!("interface {c} was deleted")));
         }

@@ -41,11 +41,16 @@ pub(crate) fn sh(words: &str) -> String {
 
 /// What `ip` and `tc` say of a namespace, without what changes by itself.
 pub(crate) fn state(interface: &str) -> String {
+    // Flags and state follow the carrier, which comes and goes by itself.
+    let still = |line: &str| {
+        let words = line.split(' ').enumerate();
+        let words = words.filter(|(at, _)| !matches!(at, 2 | 8));
+        words.map(|(_, word)| word).collect::<Vec<_>>().join(" ")
+    };
     let links = sh("ip -o link show");
-    let links = links
-        .replace("M-DOWN", "")
-        .replace("LOWERLAYERDOWN", "DOWN");
-    links + &sh("tc qdisc show") + &sh(&format!("tc filter show dev {interface} ingress"))
+    let links: Vec<_> = links.lines().map(still).collect();
+    let filters = sh(&format!("tc filter show dev {interface} ingress"));
+    links.join("\n") + &sh("tc qdisc show") + &filters
 }
 
 /// Waits until it holds.
@@ -317,6 +322,8 @@ impl Host {
         sh(&format!("ip addr add 10.9.0.1/24 dev {x}"));
         sh(&format!("ip link set {x} up"));
         self.end_of(y, "10.9.0.2");
+        // A carrier takes its time to be noticed.
+        wait_for("the cable", || self.pings() == 5);
     }
 
     /// Gives it an interface with this address.

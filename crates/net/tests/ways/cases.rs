@@ -32,7 +32,9 @@ fn swap() -> String {
 }
 
 fn all() -> Vec<u8> {
-    (0..DATAGRAMS).map(|number| u8::try_from(number).unwrap()).collect()
+    (0..DATAGRAMS)
+        .map(|number| u8::try_from(number).unwrap())
+        .collect()
 }
 
 const PING: &str = "ping -c 20 -i 0.01 -W 1";
@@ -46,7 +48,10 @@ pub(crate) fn ping(road: Road) {
     wait_for("20 requests, 20 answers", || skep.live().verdicts[2] >= 40);
     std::thread::sleep(std::time::Duration::from_secs(1));
     let live = skep.live();
-    assert_eq!((live.verdicts, live.missed, live.undelivered), ([0, 0, 40, 0, 0, 0], 0, 0));
+    assert_eq!(
+        (live.verdicts, live.missed, live.undelivered),
+        ([0, 0, 40, 0, 0, 0], 0, 0)
+    );
 }
 
 pub(crate) fn datagrams(road: Road) {
@@ -55,7 +60,11 @@ pub(crate) fn datagrams(road: Road) {
     let before = checksum_errors();
     assert_eq!(received(&host, "datagrams"), all());
     let live = skep.live();
-    assert_eq!(live.verdicts[2], u64::try_from(DATAGRAMS).unwrap(), "{live:?}");
+    assert_eq!(
+        live.verdicts[2],
+        u64::try_from(DATAGRAMS).unwrap(),
+        "{live:?}"
+    );
     host.sh("ethtool -K y tx off");
     assert_eq!(received(&host, "datagrams"), all());
     assert_eq!(checksum_errors(), before);
@@ -86,7 +95,9 @@ pub(crate) fn streams(road: Road) {
 pub(crate) fn joined_datagrams(road: Road) {
     let (host, skep) = (Host::new(), Skep::new());
     skep.attach(PASS, road);
-    let expected: Vec<u8> = (0..JOINED).map(|number| u8::try_from(number).unwrap()).collect();
+    let expected: Vec<u8> = (0..JOINED)
+        .map(|number| u8::try_from(number).unwrap())
+        .collect();
     let came = received(&host, "joined");
     if road.via == Via::AfXdp && road.mode == XdpMode::Generic {
         // Nothing says where one begins.
@@ -117,7 +128,10 @@ pub(crate) fn send_back(road: Road) {
         assert_eq!(host.run("receive"), DATAGRAMS.to_string());
     }
     let live = skep.live();
-    assert_eq!((live.verdicts[3], live.undelivered), (2 * u64::try_from(DATAGRAMS).unwrap(), 0));
+    assert_eq!(
+        (live.verdicts[3], live.undelivered),
+        (2 * u64::try_from(DATAGRAMS).unwrap(), 0)
+    );
 }
 
 pub(crate) fn redirect(road: Road) {
@@ -173,7 +187,10 @@ pub(crate) fn tags(road: Road) {
     };
     wait_for("the frame at the host", || {
         while let Some(got) = ring.next() {
-            assert_eq!(got.vlan.map(|tag| (tag.tpid, tag.tci)), Some((0x8100, 0x2005)));
+            assert_eq!(
+                got.vlan.map(|tag| (tag.tpid, tag.tci)),
+                Some((0x8100, 0x2005))
+            );
             assert_eq!(got.data, [&frame[..12], &frame[16..]].concat());
             seen += 1;
         }
@@ -184,7 +201,9 @@ pub(crate) fn tags(road: Road) {
 pub(crate) fn nothing_is_left(road: Road) {
     let (host, skep) = (Host::new(), Skep::new());
     sh("tc qdisc add dev x clsact");
-    sh("tc filter add dev x ingress pref 7 protocol ip u32 match u32 0 0 action mirred egress redirect dev lo");
+    sh(
+        "tc filter add dev x ingress pref 7 protocol ip u32 match u32 0 0 action mirred egress redirect dev lo",
+    );
     sh("tc filter del dev x ingress");
     let before = state();
     skep.attach(PASS, road);

@@ -21,7 +21,9 @@ const SOON: Duration = Duration::from_millis(200);
 pub(crate) fn send_datagrams() {
     let socket = UdpSocket::bind(FAR).unwrap();
     for number in 0..DATAGRAMS {
-        socket.send_to(&[u8::try_from(number).unwrap(); 100], NEAR).unwrap();
+        socket
+            .send_to(&[u8::try_from(number).unwrap(); 100], NEAR)
+            .unwrap();
     }
 }
 
@@ -33,7 +35,13 @@ pub(crate) fn send_joined() {
          send(S, join('', map {{ chr($_) x 1000 }} 0..{}), 0, sockaddr_in(7007, inet_aton('10.9.0.1'))) or die",
         JOINED - 1
     );
-    assert!(Command::new("perl").args(["-e", &script]).status().unwrap().success());
+    assert!(
+        Command::new("perl")
+            .args(["-e", &script])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 /// Which datagrams come here while a role runs there.
@@ -59,14 +67,18 @@ fn numbers(socket: &UdpSocket) -> Vec<u8> {
 pub(crate) fn receive_datagrams() {
     let socket = UdpSocket::bind(FAR).unwrap();
     for number in 0..DATAGRAMS {
-        socket.send_to(&[u8::try_from(number).unwrap(); 100], NEAR).unwrap();
+        socket
+            .send_to(&[u8::try_from(number).unwrap(); 100], NEAR)
+            .unwrap();
     }
     let count = numbers(&socket).len();
     stdout().write_all(count.to_string().as_bytes()).unwrap();
 }
 
 fn stream() -> Vec<u8> {
-    (0..STREAM_BYTES).map(|at| u8::try_from(at % 253).unwrap()).collect()
+    (0..STREAM_BYTES)
+        .map(|at| u8::try_from(at % 253).unwrap())
+        .collect()
 }
 
 fn connect(to: &str) -> TcpStream {
@@ -114,7 +126,11 @@ pub(crate) fn streams(host: &Host) -> [Duration; 2] {
     finish(sender);
     let first = begin.elapsed();
     let mut sink = host.start("sink");
-    sink.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
+    sink.stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut [0; 5])
+        .unwrap();
     let begin = Instant::now();
     give(connect(FAR));
     drop(sink.stdin.take());

@@ -45,9 +45,15 @@ pub(crate) fn sh(words: &str) -> String {
 
 /// What `ip` and `tc` say, without what counts.
 pub(crate) fn state() -> String {
-    ["ip -d -o link", "ip -o addr", "ip route show table all", "tc qdisc", "tc filter show dev x ingress"]
-        .map(sh)
-        .join("\n")
+    [
+        "ip -d -o link",
+        "ip -o addr",
+        "ip route show table all",
+        "tc qdisc",
+        "tc filter show dev x ingress",
+    ]
+    .map(sh)
+    .join("\n")
 }
 
 /// Waits until it holds.
@@ -63,14 +69,30 @@ pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
 pub(crate) fn counter(interface: &str, column: usize) -> u64 {
     let text = sh("cat /proc/thread-self/net/dev");
     let prefix = format!("{interface}:");
-    let line = text.lines().find_map(|line| line.trim_start().strip_prefix(&prefix));
-    line.unwrap().split_ascii_whitespace().nth(column).unwrap().parse().unwrap()
+    let line = text
+        .lines()
+        .find_map(|line| line.trim_start().strip_prefix(&prefix));
+    line.unwrap()
+        .split_ascii_whitespace()
+        .nth(column)
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 /// Segments and datagrams that were dropped for their checksums.
 pub(crate) fn checksum_errors() -> String {
     let text = sh("nstat -asz TcpInCsumErrors UdpInCsumErrors");
-    text.lines().skip(1).map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join("; ")
+    text.lines()
+        .skip(1)
+        .map(|line| {
+            line.split_whitespace()
+                .take(2)
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// Remembers what was promised and not forgotten.
@@ -174,7 +196,9 @@ impl Host {
         ));
         for (own, other, interface, here) in [(1, 2, "x", true), (2, 1, "y", false)] {
             let run = |words: &str| if here { sh(words) } else { host.sh(words) };
-            run(&format!("sysctl -qw net.ipv6.conf.{interface}.disable_ipv6=1"));
+            run(&format!(
+                "sysctl -qw net.ipv6.conf.{interface}.disable_ipv6=1"
+            ));
             run(&format!("ip addr add 10.9.0.{own}/24 dev {interface}"));
             run(&format!("ip link set {interface} up"));
             run(&format!(
