@@ -3,8 +3,8 @@
 use crate::{end, errno, has_flag, ip, name, output, pair, run};
 use skep_sys::classic::ClassicInsn;
 use skep_sys::netlink::{
-    ActionInfo, BpfFilter, Direction, FilterId, FilterInfo, IfIndex, IngressQdisc, Netlink,
-    PROTOCOL_ALL, Redirect, disable_ipv6,
+    ActionInfo, BpfFilter, Cause, Direction, FilterId, FilterInfo, IfIndex, IngressQdisc, Netlink,
+    NetlinkError, PROTOCOL_ALL, Redirect, disable_ipv6,
 };
 
 const fn insn(code: u16, jt: u8, jf: u8, k: u32) -> ClassicInsn {
@@ -149,22 +149,42 @@ fn check_list_and_delete(
 pub(crate) fn refused_filters() {
     let mut netlink = Netlink::open().unwrap();
     let va = pair(&mut netlink, "va", "vb").index;
-    assert_eq!(errno(netlink.delete_clsact(va)), Some(libc::ENOENT));
+    let gone = |result: Result<(), NetlinkError>| result.unwrap_err().is_already_gone();
+    assert!(gone(netlink.delete_clsact(va)));
     assert_eq!(netlink.filters(va, Direction::Ingress).unwrap(), []);
     let program = [RETURN_ALL];
     let filter = redirect(va, va, &program);
     assert_eq!(errno(netlink.add_bpf_filter(&filter)), Some(libc::EINVAL));
-    assert!(netlink.delete_filter(&filter.id()).is_err());
+    assert!(gone(netlink.delete_filter(&filter.id())));
     netlink.add_clsact(va).unwrap();
     assert_eq!(errno(netlink.add_clsact(va)), Some(libc::EEXIST));
-    assert!(netlink.delete_filter(&filter.id()).is_err());
+    assert!(gone(netlink.delete_filter(&filter.id())));
     netlink.add_bpf_filter(&filter).unwrap();
     assert_eq!(errno(netlink.add_bpf_filter(&filter)), Some(libc::EEXIST));
     let all = FilterId {
         handle: 0,
         ..filter.id()
     };
-    assert_eq!(errno(netlink.delete_filter(&all)), Some(libc::ENOENT));
+    let error = netlink.delete_filter(&all).unwrap_err();
+    assert_eq!(error.cause, Cause::Unspecific);
+    // Another handle, protocol or kind.
+    let others = [
+        FilterId {
+            handle: 9,
+            ..filter.id()
+        },
+        FilterId {
+            protocol: 0x800,
+            ..filter.id()
+        },
+        FilterId {
+            kind: "u32".to_owned(),
+            ..filter.id()
+        },
+    ];
+    for other in &others {
+        assert!(gone(netlink.delete_filter(other)));
+    }
     let bad = BpfFilter {
         program: &[],
         handle: 2,
@@ -172,6 +192,11 @@ pub(crate) fn refused_filters() {
     };
     assert_eq!(errno(netlink.add_bpf_filter(&bad)), Some(libc::EINVAL));
     assert_eq!(netlink.filters(va, Direction::Ingress).unwrap().len(), 1);
+    netlink.delete_link(va).unwrap();
+    assert!(gone(netlink.delete_filter(&filter.id())));
+    assert!(gone(netlink.delete_clsact(va)));
+    assert_eq!(netlink.filters(va, Direction::Ingress).unwrap(), []);
+    assert_eq!(netlink.ingress_qdisc(va).unwrap(), None);
 }
 
 /// Disciplines and filters that someone else made.
@@ -183,13 +208,20 @@ pub(crate) fn foreign() {
     assert_eq!(netlink.ingress_qdisc(x).unwrap(), Some(other));
     assert!(!netlink.clsact_exists(x).unwrap());
     assert_eq!(errno(netlink.add_clsact(x)), Some(libc::EEXIST));
-    assert!(netlink.delete_clsact(x).is_err());
+    assert!(netlink.delete_clsact(x).unwrap_err().is_already_gone());
     // It takes filters for what arrives all the same.
     let program = [RETURN_ALL];
     let filter = redirect(x, x, &program);
     netlink.add_bpf_filter(&filter).unwrap();
     assert_eq!(netlink.filters(x, Direction::Ingress).unwrap().len(), 1);
     netlink.delete_filter(&filter.id()).unwrap();
+    // Those for the other direction land in the same list.
+    let sent = BpfFilter {
+        direction: Direction::Egress,
+        ..filter.clone()
+    };
+    netlink.add_bpf_filter(&sent).unwrap();
+    assert_eq!(netlink.filters(x, Direction::Ingress).unwrap().len(), 1);
     output("tc qdisc del dev x ingress");
 
     output("tc qdisc add dev x clsact");
