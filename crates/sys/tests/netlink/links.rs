@@ -1,6 +1,6 @@
 //! Listing, making, changing and deleting interfaces.
 
-use crate::{end, errno, has_flag, ip, name, output, pair};
+use crate::{end, errno, has_flag, ip, name, output, pair, wait_until_up};
 use serde_json::Value;
 use skep_sys::netlink::{
     ALIAS_BYTES_MAX, Cause, Hardware, IfIndex, Netlink, NewLink, XdpState, disable_ipv6,
@@ -90,6 +90,7 @@ pub(crate) fn changes() {
     let link = netlink.link_by_index(va).unwrap().unwrap();
     assert!(link.flags.is_up() && !link.flags.is_running());
     netlink.set_up(vb).unwrap();
+    wait_until_up("va");
     let link = netlink.link_by_index(va).unwrap().unwrap();
     assert!(link.flags.is_running());
     netlink.set_down(va).unwrap();

@@ -17,6 +17,8 @@ use skep_testkit::{Harness, Need, TempDir};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 const CASE: &str = "SKEP_TEST_NETNS";
 
@@ -157,4 +159,13 @@ pub(crate) fn pair(netlink: &mut Netlink, a: &str, b: &str) -> LinkInfo {
 
 pub(crate) fn errno<T>(result: Result<T, NetlinkError>) -> Option<i32> {
     result.err().and_then(|error| error.errno())
+}
+
+/// The kernel notices a carrier a while after it came.
+pub(crate) fn wait_until_up(link: &str) {
+    let begin = Instant::now();
+    while ip(link)["operstate"] != "UP" {
+        assert!(begin.elapsed() < Duration::from_secs(20));
+        thread::sleep(Duration::from_millis(5));
+    }
 }

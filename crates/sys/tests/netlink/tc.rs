@@ -1,6 +1,6 @@
 //! The packet scheduler: clsact, filters, and the set-up that they serve.
 
-use crate::{end, errno, has_flag, ip, name, output, pair, run};
+use crate::{end, errno, has_flag, ip, name, output, pair, run, wait_until_up};
 use skep_sys::classic::ClassicInsn;
 use skep_sys::netlink::{
     ActionInfo, BpfFilter, Cause, Direction, FilterId, FilterInfo, IfIndex, IngressQdisc, Netlink,
@@ -287,8 +287,13 @@ fn snapshot() -> String {
 pub(crate) fn recipe() {
     const MARK: u32 = 0x5eed_1234;
     output("ip link add x type veth peer name far");
-    output("ip link set x up");
-    output("ip link set far up");
+    for end in ["x", "far"] {
+        disable_ipv6(&name(end)).unwrap();
+        output(&format!("ip link set {end} up"));
+    }
+    for end in ["x", "far"] {
+        wait_until_up(end);
+    }
     let mut netlink = Netlink::open().unwrap();
     let mut guardian = Netlink::open().unwrap();
     let x = netlink.link_by_name(&name("x")).unwrap().unwrap();
