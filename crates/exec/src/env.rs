@@ -126,8 +126,8 @@ impl<M: Memory, F: FindMap> Env for RunEnv<'_, M, F> {
         self.settings.services
     }
 
-    fn set_redirect(&self, redirect: Redirect) {
-        self.state.redirect.set(Some(redirect));
+    fn set_redirect(&self, redirect: Option<Redirect>) {
+        self.state.redirect.set(redirect);
     }
 }
 

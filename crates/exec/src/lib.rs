@@ -21,5 +21,6 @@ pub use fault::RunError;
 pub use image::{
     Compiled, Image, Native, PublishError, compile_for, helper_addr, host_arch, relocated,
 };
-pub use packet::{Packet, PacketSpec};
+pub use packet::{Packet, PacketSpec, RefillError};
 pub use runner::{EngineKind, Outcome, Runner};
+pub use skep_helpers::Redirect;

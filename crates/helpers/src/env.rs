@@ -2,7 +2,7 @@
 
 use skep_maps::MapObject;
 use skep_memory::{Fault, Memory};
-use skep_uapi::Errno;
+use skep_uapi::{Errno, MapId};
 
 /// Arguments r1 to r5.
 pub type Args = [u64; 5];
@@ -30,13 +30,21 @@ pub trait Services: Send + Sync {
     fn trace(&self, cpu: u32, line: &[u8]);
 }
 
-/// Where `bpf_redirect` sends the packet if the program returns `XDP_REDIRECT`.
+/// Where the packet goes if the program returns `XDP_REDIRECT`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Redirect {
-    /// Interface index.
-    pub ifindex: u32,
-    /// Flags given to the helper.
-    pub flags: u64,
+pub enum Redirect {
+    /// To one interface: what `bpf_redirect` named, or what the map's entry was when `bpf_redirect_map` was called.
+    Interface {
+        /// Interface index; whether it exists is for whoever sends to find out.
+        ifindex: u32,
+    },
+    /// To every interface of a map, as it is when the packet is sent. The program's image holds the map.
+    Broadcast {
+        /// The map, one of the program's.
+        map: MapId,
+        /// Whether the interface that the packet came from is left out.
+        exclude_ingress: bool,
+    },
 }
 
 /// The run that called a helper.
@@ -68,8 +76,8 @@ pub trait Env {
     /// The machine.
     fn services(&self) -> &dyn Services;
 
-    /// Remembers where to send the packet.
-    fn set_redirect(&self, redirect: Redirect);
+    /// Remembers where to send the packet, in place of what was asked for before.
+    fn set_redirect(&self, redirect: Option<Redirect>);
 }
 
 /// An error number as helpers return it: negative, in 64 bits.

@@ -77,6 +77,13 @@ impl Bpf for LinuxBpf {
             Command::ProgCode { prog } => info::code(handles, prog).into(),
             Command::MapInfo { map } => info::map(handles, map).into(),
             Command::BtfInfo { btf } => info::btf(handles, btf).into(),
+            Command::NetAttach(_)
+            | Command::NetDetach { .. }
+            | Command::NetQuery
+            | Command::NetDeviceAdd(_)
+            | Command::NetDeviceDelete { .. }
+            | Command::NetDeviceList
+            | Command::LinkDetach { .. } => Reply::err(Errno::EOPNOTSUPP),
             Command::LinkInfo { link } => info::link(handles, link).into(),
             Command::Close { handle } => handles.close(handle).map(|()| Value::Unit).into(),
             Command::PinList { prefix } => pins::list(&prefix).map(Value::Pins).into(),

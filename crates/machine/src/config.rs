@@ -1,15 +1,20 @@
 //! What a machine is made with: CPU slots, clocks and random numbers, limits.
 
+use crate::Ports;
 use skep_helpers::Clock;
 use std::fmt;
 use std::sync::Arc;
 
-/// Where time, random numbers and CPU time come from; settable, so that runs can be reproduced.
+/// Where time, random numbers and interfaces come from; settable, so that runs can be reproduced.
 pub trait Host: Send + Sync + fmt::Debug {
     /// Nanoseconds of a clock.
     fn clock_ns(&self, clock: Clock) -> u64;
     /// A random number.
     fn random_u32(&self) -> u32;
+    /// Whether an interface exists, so that device maps may name it: in the network namespace of the calling thread.
+    fn device_exists(&self, ifindex: u32) -> bool {
+        crate::services::host_device_exists(ifindex)
+    }
 }
 
 /// The real clocks and random numbers of the host.
@@ -35,6 +40,8 @@ pub struct Config {
     pub trace_lines_max: usize,
     /// Time and random numbers.
     pub host: Arc<dyn Host>,
+    /// Network interfaces; `None`: nothing can be attached.
+    pub ports: Option<Arc<dyn Ports>>,
 }
 
 impl Config {
@@ -45,6 +52,7 @@ impl Config {
             cpus: skep_sys::possible_cpus().unwrap_or(1),
             trace_lines_max: 64 << 10,
             host: Arc::new(HostClock),
+            ports: None,
         }
     }
 }

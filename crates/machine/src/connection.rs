@@ -161,6 +161,15 @@ impl Connection {
         commands::test_run::with_runner(self, prog, work)
     }
 
+    /// Puts the line of a tracepoint, such as `xdp_exception`, into the trace pipe, on behalf of the peer.
+    pub fn trace(&self, event: &str, text: &str) {
+        let services = crate::services::RunServices {
+            machine: &self.machine,
+            peer: &self.peer,
+        };
+        services.trace_event(event, text);
+    }
+
     pub(crate) fn map(&self, handle: Handle) -> Result<Arc<MapBody>, Errno> {
         if let Object::Map(map) = self.object(handle)? {
             Ok(map)
@@ -235,6 +244,13 @@ impl Bpf for Connection {
             }
             Command::CpuCount => Ok(Value::Count(self.machine.config.cpus.into())).into(),
             Command::Status => Ok(Value::Status(commands::status::status(self))).into(),
+            Command::NetAttach(attach) => commands::net::attach(self, &attach),
+            Command::NetDetach { ifindex, mode } => commands::net::detach(self, ifindex, mode),
+            Command::NetQuery => commands::net::query(self).into(),
+            Command::NetDeviceAdd(device) => commands::net::device_add(self, &device),
+            Command::NetDeviceDelete { name } => commands::net::device_delete(self, &name),
+            Command::NetDeviceList => commands::net::device_list(self).into(),
+            Command::LinkDetach { link } => commands::link::detach(self, link),
         }
     }
 }

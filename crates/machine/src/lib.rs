@@ -4,7 +4,7 @@
 //! object (a program holds its maps and BTF, a map its BTF). Holding is an `Arc`; the id tables hold nothing. Handles belong to
 //! a [`Connection`] and are closed with it. Pins are names in the machine's own bpffs and die with the machine.
 //!
-//! Locks, in the order in which they may be taken: pins, handles of a connection, id tables, a program's bound maps, a map's own.
+//! Locks, in the order in which they may be taken: attaching, pins, handles of a connection, id tables, a program's bound maps, a map's own.
 //! None is held while a program runs or is verified, nor while an object is dropped. A run holds a CPU slot; whoever runs
 //! programs from within a run (a `Host`, the `work` of [`Connection::with_runner`]) needs a second one and waits for ever on
 //! a machine that has no more. The trace pipe's lock is innermost.
@@ -27,13 +27,15 @@ mod trace;
 pub use config::{Config, Host, HostClock};
 pub use connection::{Connection, Peer, Presence};
 pub use objects::{BtfObject, LinkObject, MapBody, Object, Prog};
-pub use ports::{AttachError, AttachMode, Attached, Ports};
+pub use ports::{Attach, Attached, Ports, PortsError};
 
 use crate::cpus::CpuSlots;
 use crate::ids::IdTable;
 use crate::pins::Pins;
+use crate::services::HostDevices;
 use crate::trace::TracePipe;
-use std::sync::Arc;
+use skep_maps::Devices;
+use std::sync::{Arc, Mutex};
 
 /// One machine. Shared by its connections.
 #[derive(Debug)]
@@ -46,6 +48,9 @@ pub struct Machine {
     pins: Pins,
     trace: TracePipe,
     cpus: CpuSlots,
+    /// Held while something is attached or detached, so that two commands do not meet at one interface.
+    attaching: Mutex<()>,
+    devices: Arc<dyn Devices>,
 }
 
 impl Machine {
@@ -60,6 +65,8 @@ impl Machine {
             pins: Pins::default(),
             trace: TracePipe::new(config.trace_lines_max),
             cpus: CpuSlots::new(config.cpus),
+            attaching: Mutex::new(()),
+            devices: Arc::new(HostDevices(Arc::clone(&config.host))),
             config,
         })
     }
@@ -81,15 +88,29 @@ impl Machine {
         Connection::new(Arc::clone(self), peer, Some(presence))
     }
 
+    /// Removes the entries of device maps that name an interface, because it is gone, as Linux does. Whoever watches interfaces
+    /// calls it; without it, an entry goes when a command looks at it.
+    pub fn device_gone(&self, ifindex: u32) {
+        for map in self.maps.live() {
+            if let Some(devices) = map.map.object().devices() {
+                devices.forget(ifindex);
+            }
+        }
+    }
+
     /// What it was made with.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Whether nothing is pinned or attached, so that the machine means nothing to anybody who is not connected.
+    /// Whether nothing is pinned or attached and no device was made, so that the machine means nothing to anybody who is not
+    /// connected.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.pins.is_empty() && self.links.live().is_empty()
+        let devices = self.config.ports.as_ref().map(|ports| ports.devices());
+        self.pins.is_empty()
+            && self.links.live().is_empty()
+            && devices.is_none_or(|devices| devices.is_empty())
     }
 }

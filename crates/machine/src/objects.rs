@@ -4,10 +4,11 @@ use skep_btf::Btf;
 use skep_exec::Image;
 use skep_maps::MapRef;
 use skep_uapi::{
-    AttachType, BtfId, LinkId, MapCreate, MapId, ObjectKind, ProgId, ProgType, TAG_SIZE, TypeId,
+    AttachType, BtfId, LinkId, LinkType, MapCreate, MapId, ObjectKind, ProgId, ProgType, TAG_SIZE,
+    TypeId,
 };
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A loaded program.
 #[derive(Debug)]
@@ -95,17 +96,65 @@ impl BtfObject {
     }
 }
 
-/// A link: what keeps a program attached.
+/// A link: what keeps a program attached. What it is attached to holds it.
 #[derive(Debug)]
 pub struct LinkObject {
     /// Id.
     pub id: LinkId,
-    /// `enum bpf_link_type`.
-    pub link_type: u32,
-    /// Program.
-    pub prog: Arc<Prog>,
-    /// Interface index.
-    pub ifindex: u32,
+    /// What kind of link it is.
+    pub link_type: LinkType,
+    state: Mutex<LinkState>,
+}
+
+#[derive(Debug)]
+struct LinkState {
+    prog: Arc<Prog>,
+    /// Interface index; 0 once it is detached.
+    ifindex: u32,
+}
+
+impl LinkObject {
+    pub(crate) fn new(id: LinkId, link_type: LinkType, prog: Arc<Prog>, ifindex: u32) -> Self {
+        Self {
+            id,
+            link_type,
+            state: Mutex::new(LinkState { prog, ifindex }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LinkState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The program that it holds now.
+    #[must_use]
+    pub fn prog(&self) -> Arc<Prog> {
+        Arc::clone(&self.lock().prog)
+    }
+
+    /// Interface index; 0 once it is detached.
+    #[must_use]
+    pub fn ifindex(&self) -> u32 {
+        self.lock().ifindex
+    }
+
+    /// Puts another program in the place of the one it holds. False if it is detached.
+    pub(crate) fn replace(&self, prog: Arc<Prog>) -> bool {
+        let mut state = self.lock();
+        if state.ifindex == 0 {
+            return false;
+        }
+        let old = std::mem::replace(&mut state.prog, prog);
+        // The program may end with this, which needs no lock.
+        drop(state);
+        drop(old);
+        true
+    }
+
+    /// Notes that it is attached to nothing any more; whoever still holds it keeps the program alive, as in Linux.
+    pub fn detached(&self) {
+        self.lock().ifindex = 0;
+    }
 }
 
 /// An object that a handle or a pin holds.

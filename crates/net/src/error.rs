@@ -49,12 +49,10 @@ pub enum PortError {
         /// Why.
         why: String,
     },
-    /// No port or no program at an interface index.
-    #[error("interface {ifindex}: {what}")]
-    Empty {
-        /// Interface index.
-        ifindex: u32,
-        /// What is missing.
-        what: &'static str,
+    /// The host is out of memory.
+    #[error("no memory for a packet of {bytes} bytes")]
+    NoMemory {
+        /// Length of the packet.
+        bytes: usize,
     },
 }

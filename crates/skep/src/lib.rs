@@ -37,10 +37,9 @@ pub use object::Object;
 pub use program::{Prepared, Program, Run, Runner};
 pub use skep_exec::EngineKind;
 pub use skep_loader::{LoadError, Options, Programs};
-pub use skep_machine::{AttachError, AttachMode, Config, Connection, Host, Peer, Ports};
+pub use skep_machine::{Config, Connection, Host, Peer, Ports};
 pub use skep_net::{
-    Counts, Frame, Handled, ListPort, PcapPort, Port, PortError, PortSet, Runs, Verdict,
-    VerdictFiles,
+    Counts, Frame, Handled, ListPort, PcapPort, Port, PortError, Runs, Verdict, VerdictFiles, pump,
 };
 pub use skep_uapi::Engine;
 

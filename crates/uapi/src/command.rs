@@ -1,6 +1,9 @@
 //! Commands, replies and the trait that everything which implements BPF implements.
 
-use crate::{AttachType, BtfId, Errno, LinkId, MapId, MapType, ProgId, ProgType, TAG_SIZE, TypeId};
+use crate::{
+    AttachType, BtfId, Errno, LinkId, MapId, MapType, NetAttach, NetAttached, NetDevice,
+    NetDeviceAdd, ProgId, ProgType, TAG_SIZE, TypeId, XdpMode,
+};
 use serde::{Deserialize, Serialize};
 
 /// A descriptor: a reference to a program, map, BTF object or link, owned by one connection and closed with it.
@@ -343,6 +346,31 @@ pub enum Command {
     },
     /// Counts of the machine → [`Value::Status`].
     Status,
+    /// Attaches an XDP program to an interface (rtnetlink) → [`Value::Unit`]. A refusal's reason is in the log.
+    NetAttach(NetAttach),
+    /// Detaches the XDP program of an interface (rtnetlink) → [`Value::Unit`], also if there is none.
+    NetDetach {
+        /// Interface index.
+        ifindex: u32,
+        /// How it was attached.
+        mode: XdpMode,
+    },
+    /// What is attached to the interfaces of the machine's network namespace (rtnetlink) → [`Value::NetAttached`].
+    NetQuery,
+    /// Makes a network device whose wire is the machine → [`Value::Id`], its interface index.
+    NetDeviceAdd(NetDeviceAdd),
+    /// Removes one (and the one at the other end) → [`Value::Unit`].
+    NetDeviceDelete {
+        /// Its name.
+        name: String,
+    },
+    /// Lists those that the machine made → [`Value::NetDevices`].
+    NetDeviceList,
+    /// `BPF_LINK_DETACH` → [`Value::Unit`].
+    LinkDetach {
+        /// Link.
+        link: Handle,
+    },
 }
 
 /// Values of successful replies.
@@ -365,6 +393,8 @@ pub enum Value {
     Pins(Vec<PinInfo>),
     Jited(Box<Jited>),
     Status(MachineStatus),
+    NetAttached(Vec<NetAttached>),
+    NetDevices(Vec<NetDevice>),
 }
 
 /// What `bpftool prog show` prints (`struct bpf_prog_info` and fdinfo).
@@ -500,7 +530,7 @@ pub struct LinkInfo {
     pub link_type: u32,
     /// Program.
     pub prog_id: ProgId,
-    /// Device of an XDP link.
+    /// Device of an XDP link; 0 once it is detached.
     pub ifindex: u32,
 }
 

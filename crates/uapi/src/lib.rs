@@ -9,8 +9,10 @@ mod command;
 mod errno;
 mod flags;
 mod ids;
+mod net;
 
 pub use command::*;
 pub use errno::Errno;
 pub use flags::*;
 pub use ids::*;
+pub use net::*;

@@ -3,9 +3,10 @@
 
 use proptest::prelude::*;
 use skep_uapi::{
-    Arch, BtfId, BtfInfo, Command, Engine, Errno, Handle, Jited, LinkInfo, MachineStatus,
-    MapCreate, MapId, MapInfo, ObjectKind, PinInfo, ProgCode, ProgInfo, ProgLoad, ProgType, Reply,
-    TestRun, TestRunResult, Value,
+    Arch, BtfId, BtfInfo, Command, Engine, Errno, Existing, Handle, Jited, LinkId, LinkInfo,
+    MachineStatus, MapCreate, MapId, MapInfo, NetAttach, NetAttached, NetDevice, NetDeviceAdd,
+    NetLive, ObjectKind, PinInfo, ProgCode, ProgId, ProgInfo, ProgLoad, ProgType, Reply, TestRun,
+    TestRunResult, Value, Via, XdpMode,
 };
 use skep_wire::{
     Answer, Ask, ClientHello, DaemonHello, DaemonStatus, FrameDecoder, Refusal, Request, RequestId,
@@ -104,6 +105,25 @@ fn commands() -> Vec<Command> {
             arch: Arch::Aarch64,
         },
         Command::Status,
+        Command::NetAttach(NetAttach {
+            prog,
+            ifindex: 2,
+            mode: XdpMode::Generic,
+            existing: Existing::Replace,
+            via: Some(Via::Tun),
+        }),
+        Command::NetDetach {
+            ifindex: u32::MAX,
+            mode: XdpMode::Any,
+        },
+        Command::NetQuery,
+        Command::NetDeviceAdd(NetDeviceAdd {
+            name: "t0".into(),
+            peer: Some("t1".into()),
+        }),
+        Command::NetDeviceDelete { name: "t0".into() },
+        Command::NetDeviceList,
+        Command::LinkDetach { link: handle },
     ];
     commands.iter().for_each(listed);
     commands
@@ -138,7 +158,14 @@ fn listed(command: &Command) {
         | Command::TraceRead { .. }
         | Command::CpuCount
         | Command::ProgCompile { .. }
-        | Command::Status => {}
+        | Command::Status
+        | Command::NetAttach(_)
+        | Command::NetDetach { .. }
+        | Command::NetQuery
+        | Command::NetDeviceAdd(_)
+        | Command::NetDeviceDelete { .. }
+        | Command::NetDeviceList
+        | Command::LinkDetach { .. } => {}
     }
 }
 
@@ -209,6 +236,24 @@ fn responses() -> Vec<Response> {
             progs: 1,
             ..MachineStatus::default()
         }),
+        Value::NetAttached(vec![NetAttached {
+            ifindex: 2,
+            name: "veth0".into(),
+            mode: XdpMode::Driver,
+            prog_id: ProgId(1),
+            link_id: Some(LinkId(1)),
+            live: Some(NetLive {
+                via: Via::Packet,
+                verdicts: [1, 2, 3, 4, 5, u64::MAX],
+                missed: 0,
+                undelivered: 1,
+            }),
+        }]),
+        Value::NetDevices(vec![NetDevice {
+            name: "t0".into(),
+            ifindex: 3,
+            peer: None,
+        }]),
     ];
     let failed = Reply {
         result: Err(Errno::EACCES),

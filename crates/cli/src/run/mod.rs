@@ -11,12 +11,12 @@ use crate::args::Args;
 use crate::failure::{Failure, Outcome};
 use options::{Input, RunOptions};
 use report::{Loaded, Report, Shown};
-use skep::{
-    AttachMode, ListPort, Machine, Object, PcapPort, Port, PortSet, Ports, Program, Runs,
-    VerdictFiles,
-};
+use skep::{ListPort, Machine, Object, PcapPort, Port, Program, Runs, VerdictFiles};
 use std::path::Path;
 use std::time::Instant;
+
+/// Interface that programs see the packets of captures come in at.
+const IFINDEX: u32 = 1;
 
 /// Carries out `skep run`.
 pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
@@ -36,18 +36,14 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
     let load = Loaded::new(&object, &program, begun.elapsed());
     let mut report = Report::begin(session, &name, load, loaded.warnings())?;
 
-    let ports = PortSet::default();
-    let port = open_port(&options)?;
-    let ifindex = ports.add("packets", port);
-    ports
-        .attach(ifindex, program.inner(), AttachMode::Any)
-        .map_err(|error| Failure::message(error.to_string()))?;
+    let mut port = open_port(&options)?;
     let runs = Runs {
         engine: options.engine,
         repeat: options.repeat,
     };
     let mut printed = Ok(());
-    let counts = ports.pump(ifindex, loaded.connection(), runs, |handled| {
+    let (prog, connection) = (program.inner(), loaded.connection());
+    let counts = skep::pump(&mut *port, IFINDEX, prog, connection, runs, |handled| {
         let shown = Shown {
             handled,
             trace: loaded.trace_lines(),

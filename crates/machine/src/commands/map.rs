@@ -32,7 +32,8 @@ pub(crate) fn create(connection: &Connection, create: MapCreate) -> Result<Value
     check_btf(&create, btf.as_deref())?;
     let machine = connection.machine();
     let made = machine.maps.insert(|id| {
-        let map = skep_maps::create(&MapDef::new(MapId(id), &create, machine.config().cpus))?;
+        let def = MapDef::new(MapId(id), &create, machine.config().cpus);
+        let map = skep_maps::create(&def, &machine.devices)?;
         Ok(MapBody {
             id: MapId(id),
             create,

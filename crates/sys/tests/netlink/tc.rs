@@ -1,7 +1,7 @@
 //! The packet scheduler: clsact, filters, and the set-up that they serve.
 
 use crate::{end, errno, has_flag, ip, name, output, pair, run, wait_until_up};
-use skep_sys::classic::ClassicInsn;
+use skep_sys::ClassicInsn;
 use skep_sys::netlink::{
     ActionInfo, BpfFilter, Cause, Direction, FilterId, FilterInfo, IfIndex, IngressQdisc, Netlink,
     NetlinkError, PROTOCOL_ALL, Redirect, disable_ipv6,

@@ -1,0 +1,12 @@
+//! Programs on real interfaces.
+//!
+//! [`LivePorts`] is the machine's `Ports`: one worker thread for each attached interface, which takes frames from a [`way`] in
+//! bursts, runs the link's program on each, and gives the frame back to the way with the verdict's destination. Every change to
+//! an interface is promised to a [`Ledger`] first, so that somebody else can undo it if this process dies.
+//!
+//! [`LivePorts`]: crate::live::LivePorts
+
+mod ledger;
+mod way;
+
+pub use ledger::{Direction, Ledger, LedgerError, Promise, Undo};
