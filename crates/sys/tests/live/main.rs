@@ -3,7 +3,7 @@
 //! Each case starts this program again in new user and network namespaces (`SKEP_SYS_INSIDE` names what to run there), so
 //! that nothing touches the machine's own network.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod packet;
 mod relay;
