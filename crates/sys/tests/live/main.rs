@@ -7,6 +7,7 @@
 
 mod packet;
 mod relay;
+mod rights;
 mod tap;
 mod world;
 
@@ -30,6 +31,7 @@ const INSIDE: &[(&str, fn())] = &[
         "segments_are_cut_by_software",
         relay::segments_cut_by_software,
     ),
+    ("capabilities_are_given_up", rights::given_up),
     ("tap", tap::frames_both_ways),
     ("tap_queues", tap::queues),
     ("tap_segments", tap::segments),

@@ -8,7 +8,7 @@ use skep_sys::{
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
 
-const PLAIN: TapSpec = TapSpec {
+pub(crate) const PLAIN: TapSpec = TapSpec {
     queues: TapQueues::Single,
     header: TapHeader::None,
 };
