@@ -45,6 +45,7 @@ pub(crate) struct DevMap {
     buckets: u32,
     entries: u32,
     value_size: usize,
+    /// Entries, as Linux counts them.
     count: AtomicU32,
     changes: Mutex<()>,
     devices: Arc<dyn Devices>,
@@ -147,6 +148,17 @@ impl DevMap {
         self.count.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Empties an index of a device map by an update; the lock is held. Linux 6.18 counts an update that finds no entry as one more and
+    /// one that finds one as none less, whatever it stores, which shows in what it charges.
+    fn clear(&self, old: Option<(u32, Node)>) {
+        match old {
+            Some((bucket, node)) => self.chains.unlink(bucket, node),
+            None => {
+                self.count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
     fn store(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), Errno> {
         let demand = Demand::from_flags(flags)?;
         let index = array_index(key)?;
@@ -160,15 +172,14 @@ impl DevMap {
             return Err(Errno::EEXIST);
         }
         if self.shape == Shape::Array && wanted.ifindex == 0 && wanted.prog <= 0 {
-            if let Some(old) = old {
-                self.remove(old);
-            }
+            self.clear(old);
             return Ok(());
         }
         if wanted.prog > 0 || !self.devices.exists(wanted.ifindex) {
             return Err(Errno::EINVAL);
         }
-        if old.is_none() && self.count.load(Ordering::Relaxed) >= self.entries {
+        let is_full = || self.count.load(Ordering::Relaxed) >= self.entries;
+        if self.shape == Shape::Hash && old.is_none() && is_full() {
             return Err(Errno::E2BIG);
         }
         let node = self.slab().take()?;
