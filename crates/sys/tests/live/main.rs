@@ -34,6 +34,7 @@ const INSIDE: &[(&str, fn())] = &[
     ("capabilities_are_given_up", rights::given_up),
     ("tap", tap::frames_both_ways),
     ("tap_queues", tap::queues),
+    ("tap_unread", tap::unread),
     ("tap_segments", tap::segments),
 ];
 

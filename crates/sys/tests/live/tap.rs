@@ -7,6 +7,7 @@ use skep_sys::{
 };
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
+use std::time::Instant;
 
 pub(crate) const PLAIN: TapSpec = TapSpec {
     queues: TapQueues::Single,
@@ -104,6 +105,29 @@ pub(crate) fn queues() {
 
     let single = create(PLAIN).unwrap();
     assert!(single.open_queue().is_err());
+}
+
+/// Nobody reads: what is too much is lost and counted, and the sender comes back.
+pub(crate) fn unread() {
+    let Some(tap) = create(PLAIN) else {
+        return;
+    };
+    let ifindex = tap.ifindex().unwrap();
+    let mut socket = TxSocket::open(None).unwrap();
+    let begin = Instant::now();
+    for number in 0..5000 {
+        let frame = frame(1000, u8::try_from(number % 256).unwrap());
+        socket.push(ifindex, &VnetHeader::default(), &[&frame]);
+    }
+    let outcome = socket.flush();
+    assert!(begin.elapsed() < PATIENCE, "{outcome:?}");
+    assert_eq!(outcome.sent + outcome.failed, 5000);
+    assert!(outcome.failed > 1000, "{outcome:?}");
+    let error = outcome.first_error.unwrap();
+    assert_eq!(error.raw_os_error(), Some(libc::ENOBUFS));
+    for number in 0..10 {
+        assert_eq!(read(&tap).1, frame(1000, number));
+    }
 }
 
 pub(crate) fn segments() {
