@@ -126,8 +126,12 @@ impl<M: Memory, F: FindMap> Env for RunEnv<'_, M, F> {
         self.settings.services
     }
 
-    fn set_redirect(&self, redirect: Option<Redirect>) {
-        self.state.redirect.set(redirect);
+    fn redirect(&self) -> Option<Redirect> {
+        self.state.redirect.get()
+    }
+
+    fn set_redirect(&self, redirect: Redirect) {
+        self.state.redirect.set(Some(redirect));
     }
 }
 

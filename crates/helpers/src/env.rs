@@ -33,18 +33,38 @@ pub trait Services: Send + Sync {
 /// Where the packet goes if the program returns `XDP_REDIRECT`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Redirect {
-    /// To one interface: what `bpf_redirect` named, or what the map's entry was when `bpf_redirect_map` was called.
+    /// To an interface that `bpf_redirect` named; whether it exists is for whoever sends to find out.
     Interface {
-        /// Interface index; whether it exists is for whoever sends to find out.
+        /// Interface index.
         ifindex: u32,
+    },
+    /// To the interface that a map's entry held when `bpf_redirect_map` was called; it may be gone by now.
+    Entry {
+        /// Interface index.
+        ifindex: u32,
+        /// Key of the entry.
+        index: u32,
     },
     /// To every interface of a map, as it is when the packet is sent. The program's image holds the map.
     Broadcast {
         /// The map, one of the program's.
         map: MapId,
+        /// Key given to the helper, which means nothing to a broadcast.
+        index: u32,
         /// Whether the interface that the packet came from is left out.
         exclude_ingress: bool,
     },
+}
+
+impl Redirect {
+    /// The one interface that the packet goes to; `None` for a broadcast.
+    #[must_use]
+    pub fn ifindex(self) -> Option<u32> {
+        match self {
+            Self::Interface { ifindex } | Self::Entry { ifindex, .. } => Some(ifindex),
+            Self::Broadcast { .. } => None,
+        }
+    }
 }
 
 /// The run that called a helper.
@@ -76,8 +96,11 @@ pub trait Env {
     /// The machine.
     fn services(&self) -> &dyn Services;
 
+    /// Where to send the packet, as asked for so far.
+    fn redirect(&self) -> Option<Redirect>;
+
     /// Remembers where to send the packet, in place of what was asked for before.
-    fn set_redirect(&self, redirect: Option<Redirect>);
+    fn set_redirect(&self, redirect: Redirect);
 }
 
 /// An error number as helpers return it: negative, in 64 bits.

@@ -132,10 +132,7 @@ impl Prepared<'_> {
         let verdict = Verdict::from_retval(retval);
         let redirect = redirect
             .filter(|_| verdict == Verdict::Redirect)
-            .and_then(|redirect| match redirect {
-                Redirect::Interface { ifindex } => Some(ifindex),
-                Redirect::Broadcast { .. } => None,
-            });
+            .and_then(Redirect::ifindex);
         Ok(Run {
             verdict,
             retval,
