@@ -330,3 +330,32 @@ impl Record for ListRecord {
         ])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn status_shows_a_guardian_that_has_something_to_do() {
+        let record = |guardian| StatusRecord {
+            status: DaemonStatus {
+                guardian,
+                ..DaemonStatus::default()
+            },
+            log: "l".to_owned(),
+        };
+        let text = |record: &StatusRecord| {
+            let mut out = Vec::new();
+            record.text(&mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let guarded = record(Some(GuardianStatus { pid: 7, entries: 3 }));
+        let line = "\tguardian pid 7  changes to undo 3\n";
+        assert!(text(&guarded).ends_with(line));
+        assert!(!text(&record(None)).contains("guardian"));
+        let json = format!("{:?}", guarded.json());
+        assert!(json.contains("changes_to_undo"), "{json}");
+        assert!(!format!("{:?}", record(None).json()).contains("guardian"));
+    }
+}

@@ -31,8 +31,10 @@ const COOKIE: &[u8] = b"skep-test-cookie";
 /// Within this a guardian has done its work.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Cases by name; they run in a namespace.
-const CASES: &[(&str, fn(&Site))] = &[
+/// A case by name; it runs in a namespace.
+type Case = (&'static str, fn(&Site));
+
+const CASES: &[Case] = &[
     ("owner_killed", owner_killed),
     ("owner_killed_at_any_moment", owner_killed_at_any_moment),
     ("group_terminated", group_terminated),
@@ -54,7 +56,8 @@ fn main() -> ExitCode {
         (Ok(role), _) if role == "guard" => match guard() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                writeln!(std::io::stderr(), "{error}").unwrap();
+                let text = format!("{error}\n");
+                std::io::stderr().write_all(text.as_bytes()).unwrap();
                 ExitCode::FAILURE
             }
         },
