@@ -7,8 +7,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use serde_json::Value;
-use skep_sys::bpf::{Log, Name, ProgLoad, prog_info, prog_load};
 use skep_sys::ClassicInsn;
+use skep_sys::bpf::{Log, Name, ProgLoad, prog_info, prog_load};
 use skep_sys::netlink::{
     ALIAS_BYTES_MAX, ActionInfo, BpfFilter, Cause, Direction, FilterId, FilterInfo, Hardware,
     IfIndex, IfName, IngressQdisc, LinkEvent, LinkInfo, Monitor, Netlink, NetlinkError, NewLink,
