@@ -11,6 +11,7 @@
 mod exec;
 mod linux;
 mod load;
+mod net;
 mod sample;
 mod start;
 
@@ -31,7 +32,11 @@ fn main() -> ExitCode {
         "load" => load::run(),
         "exec" => exec::run(),
         "start" => start::run(),
-        _ => Err("usage: skep-bench { load | exec | start }".into()),
+        "net" => net::run(),
+        // What `net` starts inside namespaces.
+        "net-inside" => net::run_inside(),
+        "net-generate" => net::generate(std::env::args().nth(2)),
+        _ => Err("usage: skep-bench { load | exec | start | net }".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

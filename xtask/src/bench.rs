@@ -6,7 +6,7 @@
 use crate::root;
 use std::process::Command;
 
-/// Runs a benchmark (`load`, `exec`, `start`), which prints its report.
+/// Runs a benchmark (`load`, `exec`, `start`, `net`), which prints its report.
 ///
 /// # Errors
 /// If it cannot be built or fails; it tells an unknown name itself.

@@ -2,8 +2,9 @@
 //!
 //! Every function here is safe to call with any argument: what memory the kernel reads or writes is decided by slices
 //! and by buffers that this crate allocates, never by numbers that a caller passes. Errors are [`std::io::Error`]
-//! with the kernel's number in `raw_os_error`. This crate knows no BPF semantics: [`bpf`] speaks the bpf(2) layouts
-//! in plain integers and leaves their meaning to its callers. Linux is the only system yet.
+//! with the kernel's number in `raw_os_error`, or with a text that names the remedy ([`Tap`]). This crate knows no BPF
+//! semantics: [`bpf`] speaks the bpf(2) layouts in plain integers and leaves their meaning to its callers. Linux is the
+//! only system yet.
 
 pub mod bpf;
 mod capability;
@@ -36,7 +37,7 @@ pub use lock::LockFile;
 pub use mount::{
     BPF_FS, DEBUG_FS, Mount, TRACE_FS, mount_pseudo, mounts, private_mount_namespace, unmount,
 };
-pub use namespace::{Namespace, namespace_inode};
+pub use namespace::{Namespace, namespace_inode, net_namespace_cookie};
 pub use process::{
     Detached, LogTarget, comm, effective_uid, pid, spawn_detached, spawn_detached_with_pipe,
 };

@@ -19,7 +19,7 @@ fn commands() -> Vec<Command> {
     let handle = Handle(3);
     let (map, prog) = (handle, handle);
     let key = vec![1, 2, 3, 4];
-    let commands = vec![
+    let mut commands = vec![
         Command::MapCreate(MapCreate {
             name: "m".into(),
             btf: Some(handle),
@@ -105,8 +105,17 @@ fn commands() -> Vec<Command> {
             arch: Arch::Aarch64,
         },
         Command::Status,
+    ];
+    commands.extend(net_commands(handle));
+    commands.iter().for_each(listed);
+    commands
+}
+
+/// Those about interfaces and links.
+fn net_commands(handle: Handle) -> Vec<Command> {
+    vec![
         Command::NetAttach(NetAttach {
-            prog,
+            prog: handle,
             ifindex: 2,
             mode: XdpMode::Generic,
             existing: Existing::Replace,
@@ -124,9 +133,7 @@ fn commands() -> Vec<Command> {
         Command::NetDeviceDelete { name: "t0".into() },
         Command::NetDeviceList,
         Command::LinkDetach { link: handle },
-    ];
-    commands.iter().for_each(listed);
-    commands
+    ]
 }
 
 /// Fails to compile for a command that `commands` may lack.
@@ -187,6 +194,30 @@ fn requests() -> Vec<Request> {
         .collect()
 }
 
+/// Those about interfaces.
+fn net_values() -> Vec<Value> {
+    vec![
+        Value::NetAttached(vec![NetAttached {
+            ifindex: 2,
+            name: "veth0".into(),
+            mode: XdpMode::Driver,
+            prog_id: ProgId(1),
+            link_id: Some(LinkId(1)),
+            live: Some(NetLive {
+                via: Via::Packet,
+                verdicts: [1, 2, 3, 4, 5, u64::MAX],
+                missed: 0,
+                undelivered: 1,
+            }),
+        }]),
+        Value::NetDevices(vec![NetDevice {
+            name: "t0".into(),
+            ifindex: 3,
+            peer: None,
+        }]),
+    ]
+}
+
 fn responses() -> Vec<Response> {
     let jited = Jited {
         code: vec![0xc3],
@@ -194,7 +225,7 @@ fn responses() -> Vec<Response> {
         arch: Some(Arch::X86_64),
         ..Jited::default()
     };
-    let values = vec![
+    let mut values = vec![
         Value::Unit,
         Value::Handle(Handle(1)),
         Value::Opened(ObjectKind::Map, Handle(2)),
@@ -236,25 +267,8 @@ fn responses() -> Vec<Response> {
             progs: 1,
             ..MachineStatus::default()
         }),
-        Value::NetAttached(vec![NetAttached {
-            ifindex: 2,
-            name: "veth0".into(),
-            mode: XdpMode::Driver,
-            prog_id: ProgId(1),
-            link_id: Some(LinkId(1)),
-            live: Some(NetLive {
-                via: Via::Packet,
-                verdicts: [1, 2, 3, 4, 5, u64::MAX],
-                missed: 0,
-                undelivered: 1,
-            }),
-        }]),
-        Value::NetDevices(vec![NetDevice {
-            name: "t0".into(),
-            ifindex: 3,
-            peer: None,
-        }]),
     ];
+    values.extend(net_values());
     let failed = Reply {
         result: Err(Errno::EACCES),
         log: "R0 !read_ok\n".into(),

@@ -217,12 +217,14 @@ impl Inner {
             hold,
         };
         self.insert(entry);
-        // It may have gone before the entry was there for the monitor to find.
-        if netlink.link_by_index(link.index)?.is_none() {
+        // It may have changed, or gone, before the entry was there for the monitor to find.
+        if let Some(now) = netlink.link_by_index(link.index)? {
+            self.changed(&now);
+            Ok(())
+        } else {
             self.gone(ifindex);
-            return Err(Refusal::NoDevice(ifindex));
+            Err(Refusal::NoDevice(ifindex))
         }
-        Ok(())
     }
 
     /// Sees to it that somebody watches the interfaces.

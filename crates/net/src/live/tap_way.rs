@@ -35,6 +35,8 @@ pub(crate) struct TapWay {
     buffer: Box<[u8]>,
     offload: Offload,
     losses: Losses,
+    /// Whether the device is about to vanish, and takes nothing any more.
+    ending: bool,
 }
 
 impl TapWay {
@@ -46,6 +48,7 @@ impl TapWay {
             buffer: vec![0; Packet::RECEIVED_BYTES_MAX].into_boxed_slice(),
             offload: Offload::default(),
             losses: Losses::default(),
+            ending: false,
         }
     }
 
@@ -96,6 +99,9 @@ impl Way for TapWay {
             ifindex: self.near.ifindex,
             ..PacketSpec::default()
         };
+        if self.ending {
+            return Ok(Next::Empty);
+        }
         while let Some(taken) = self.take()? {
             let bytes = match &taken {
                 // The wire ends in the machine.
@@ -140,5 +146,8 @@ impl Way for TapWay {
 
     fn take_losses(&mut self) -> Losses {
         std::mem::take(&mut self.losses)
+    }
+    fn let_go(&mut self) {
+        self.ending = true;
     }
 }

@@ -8,7 +8,7 @@ use super::place::{Attachment, Place};
 use super::wake::{Sleeper, Waker, pair};
 use super::way::{Destination, Next, Way};
 use crate::Verdict;
-use skep_exec::{EngineKind, Packet, Runner};
+use skep_exec::{EngineKind, Packet, Redirect, Runner};
 use skep_machine::Prog;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -57,7 +57,10 @@ impl Worker {
             stop: Arc::clone(&stop),
         };
         let thread = Builder::new().name(peer_name(name)).spawn(move || {
-            if let Err(error) = work.run() {
+            // Whatever ends a worker must be known: nobody would run the program any more.
+            let ended = catch_unwind(AssertUnwindSafe(|| work.run()));
+            let ended = ended.unwrap_or_else(|_| Err(io::Error::other("skep panicked")));
+            if let Err(error) = ended {
                 on_failure(&error);
             }
         })?;
@@ -72,8 +75,7 @@ impl Worker {
     pub(crate) fn stop(self) {
         self.stop.store(true, Ordering::Release);
         self.waker.wake();
-        // The worker itself may be the one who ends it. It does not panic: a panic of a run is caught there. If it did, the way was
-        // dropped, which undoes all.
+        // The worker itself may be the one who ends it.
         if self.thread.thread().id() != std::thread::current().id() {
             drop(self.thread.join());
         }
@@ -154,13 +156,18 @@ impl Work {
 
     /// The frame in the packet and those behind it go on as if there were no program.
     fn pass_burst(&mut self) -> io::Result<()> {
-        for _ in 0..BURST_FRAMES {
+        for left in (0..BURST_FRAMES).rev() {
             self.way.send(Destination::Stack, &mut self.packet);
-            if self.way.next(&mut self.packet)? == Next::Empty {
+            if !self.takes_another(left)? {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Takes the next frame of a burst that may have `left` more; false if there is none. What is taken must be handled.
+    fn takes_another(&mut self, left: u32) -> io::Result<bool> {
+        Ok(left > 0 && self.way.next(&mut self.packet)? == Next::Frame)
     }
 
     /// Runs the program on the frame in the packet and on those behind it.
@@ -170,8 +177,7 @@ impl Work {
         let outcome = attachment.connection.with_runner(&prog, |runner| {
             for left in (0..BURST_FRAMES).rev() {
                 self.run_one(attachment, &prog, runner, &mut failures);
-                // The last frame of a burst is not followed by one that would wait for the next.
-                if left == 0 || self.way.next(&mut self.packet)? == Next::Empty {
+                if !self.takes_another(left)? {
                     break;
                 }
             }
@@ -215,10 +221,30 @@ impl Work {
             Verdict::Pass => way.send(Destination::Stack, packet),
             Verdict::Tx => way.send(Destination::Wire, packet),
             Verdict::Redirect => match redirect {
-                Some(redirect) => way.send(Destination::Interface(redirect.ifindex), packet),
+                Some(redirect) => {
+                    redirect_to(redirect, prog, attachment.ifindex, |ifindex| {
+                        way.send(Destination::Interface(ifindex), packet);
+                    });
+                }
                 None => attachment.counts.undelivered(),
             },
             Verdict::Aborted | Verdict::Unknown(_) => failures.push(Failure::Verdict(verdict)),
+        }
+    }
+}
+
+/// Calls with each interface that a frame goes to that came in at `from`.
+fn redirect_to(redirect: Redirect, prog: &Prog, from: u32, mut send: impl FnMut(u32)) {
+    match redirect {
+        Redirect::Interface { ifindex } | Redirect::Entry { ifindex, .. } => send(ifindex),
+        Redirect::Broadcast {
+            map,
+            exclude_ingress,
+            ..
+        } => {
+            let but_not = exclude_ingress.then_some(from);
+            let targets = prog.image.broadcast_targets(map, but_not);
+            targets.into_iter().for_each(send);
         }
     }
 }
@@ -252,3 +278,6 @@ fn tell(attachment: &Attachment, prog: &Prog, failure: &Failure) {
 fn low(retval: u64) -> u32 {
     u32::try_from(retval & 0xffff_ffff).expect("masked to 32 bits")
 }
+
+#[cfg(test)]
+mod tests;

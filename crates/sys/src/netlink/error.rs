@@ -113,6 +113,8 @@ pub enum Cause {
         /// Error number.
         errno: i32,
     },
+    /// The filter's number leaves open which one of several is meant; nothing was asked.
+    Unspecific,
     /// The argument is longer than the kernel takes; nothing was asked.
     TooLong,
     /// The answer is no message that this module understands.
@@ -144,7 +146,38 @@ impl NetlinkError {
     pub fn errno(&self) -> Option<i32> {
         match self.cause {
             Cause::Refused { errno, .. } | Cause::System { errno } => Some(errno),
-            Cause::TooLong | Cause::Malformed | Cause::Unsteady => None,
+            Cause::Unspecific | Cause::TooLong | Cause::Malformed | Cause::Unsteady => None,
+        }
+    }
+
+    /// Whether what was to be deleted is not there: nothing is left to undo. The kernel says `ENODEV` without the
+    /// interface and else `ENOENT`, or `EINVAL` where something of another kind is in the place.
+    #[must_use]
+    pub fn is_already_gone(&self) -> bool {
+        let Cause::Refused { errno, .. } = self.cause else {
+            return false;
+        };
+        match self.operation {
+            Operation::DeleteLink => errno == libc::ENODEV,
+            Operation::DeleteFilter | Operation::DeleteClsact => {
+                matches!(errno, libc::ENODEV | libc::ENOENT | libc::EINVAL)
+            }
+            Operation::Open
+            | Operation::ListLinks
+            | Operation::FindLink
+            | Operation::CreateVeth
+            | Operation::SetFlags
+            | Operation::SetMac
+            | Operation::SetAlias
+            | Operation::SetMtu
+            | Operation::SetAddrGenMode
+            | Operation::DisableIpv6
+            | Operation::ListQdiscs
+            | Operation::AddClsact
+            | Operation::ListFilters
+            | Operation::AddFilter
+            | Operation::XdpAttach
+            | Operation::Watch => false,
         }
     }
 
@@ -169,6 +202,7 @@ impl fmt::Display for NetlinkError {
             Cause::Refused { errno, text: None } | Cause::System { errno } => {
                 io::Error::from_raw_os_error(*errno).fmt(f)
             }
+            Cause::Unspecific => f.write_str("neither preference nor handle may be 0"),
             Cause::TooLong => f.write_str("argument too long"),
             Cause::Malformed => f.write_str("the kernel's answer is malformed"),
             Cause::Unsteady => f.write_str("it changes all the time"),

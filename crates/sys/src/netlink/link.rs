@@ -264,6 +264,17 @@ mod tests {
     }
 
     #[test]
+    fn peer_elsewhere() {
+        use netlink_packet_core::Emitable;
+        let mut body = sample();
+        let nla = attr::word(IFLA_LINK_NETNSID, 0);
+        let mut bytes = vec![0; nla.buffer_len()];
+        nla.emit(&mut bytes);
+        body.extend(bytes);
+        assert_eq!(LinkInfo::parse(&body).unwrap().peer, None);
+    }
+
+    #[test]
     fn hostile() {
         attr::torture(&sample(), |body| {
             let _ = LinkInfo::parse(body);

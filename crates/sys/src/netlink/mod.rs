@@ -1,7 +1,8 @@
 //! Interfaces, the packet scheduler's filters and Linux's own XDP, by blocking rtnetlink requests.
 //!
 //! A [`Netlink`] belongs to the network namespace that its thread was in when it was opened, for as long as it lives:
-//! a process that keeps one open can still undo what was done there. Each method is one request, and returns once
+//! a process that keeps one open can still undo what was done there. For changes the kernel wants `CAP_NET_ADMIN` of
+//! both whoever opened the socket and whoever sends on it. Each method is one request, and returns once
 //! the kernel has answered it; an error says what was tried on which interface, with the kernel's number and, where
 //! it gave one, its text. [`Monitor`] tells of changes to interfaces.
 //!

@@ -37,11 +37,13 @@ impl IfName {
     pub const BYTES_MAX: usize = 15;
 
     /// Nothing if the kernel would refuse the name (`dev_valid_name`: empty, too long, `.`, `..`, or with a slash, a
-    /// colon or white space), or if a zero byte would cut it short.
+    /// colon or white space), a zero byte would cut it short, or `%` would make it a pattern for a name.
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
         let bad = |byte: u8| {
-            matches!(byte, b'/' | b':' | 0 | 0x0b) || byte.is_ascii_whitespace() || byte == 0xa0
+            matches!(byte, b'/' | b':' | b'%' | 0 | 0x0b)
+                || byte.is_ascii_whitespace()
+                || byte == 0xa0
         };
         let valid = (1..=Self::BYTES_MAX).contains(&name.len())
             && !matches!(name, "." | "..")
@@ -81,6 +83,7 @@ mod tests {
             "a\tb",
             "a\u{b}b",
             "a\0b",
+            "a%d",
             "1234567890123456",
             "a\u{a0}b",
         ];

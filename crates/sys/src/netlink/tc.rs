@@ -56,7 +56,8 @@ impl TcHead {
 pub enum IngressQdisc {
     /// clsact.
     Clsact,
-    /// Another one, of this kind (`ingress`), which takes filters for arriving frames alone.
+    /// Another one, of this kind (`ingress`). It has the list for arriving frames alone, and filters for *either*
+    /// direction end up in it.
     Other(String),
 }
 
@@ -107,7 +108,8 @@ impl Netlink {
     /// Deletes the clsact with all of its filters, whoever made them.
     ///
     /// # Errors
-    /// `ENOENT` if there is none, `EINVAL` if something else is in its place; `ENODEV`, `EPERM`.
+    /// `ENOENT` if there is none, `EINVAL` if something else is in its place, `ENODEV` (all of these are
+    /// [`NetlinkError::is_already_gone`]); `EPERM`.
     pub fn delete_clsact(&mut self, index: IfIndex) -> Result<(), NetlinkError> {
         let target = Target::on(Operation::DeleteClsact, index);
         let request = Request::new(RTM_DELQDISC, clsact_head(index));

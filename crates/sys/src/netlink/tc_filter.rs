@@ -11,6 +11,7 @@ use super::tc::{TCA_KIND, TcHead};
 use super::{IfIndex, Netlink, NetlinkError, Request};
 use crate::ClassicInsn;
 use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
+use std::collections::BTreeSet;
 
 const RTM_NEWTFILTER: u16 = 44;
 const RTM_DELTFILTER: u16 = 45;
@@ -83,7 +84,8 @@ pub struct FilterId {
     pub protocol: u16,
     /// Kind: `bpf`, `u32`, `flower` …
     pub kind: String,
-    /// Which one within its preference; not 0.
+    /// Which one within its preference. 0 in a list: a preference that is taken without a filter in it, which the
+    /// `fw` classifier gives a meaning.
     pub handle: u32,
 }
 
@@ -199,10 +201,11 @@ fn mirred(redirect: Redirect) -> [u8; MIRRED_BYTES] {
 }
 
 impl Netlink {
-    /// The filters of a direction, in the order that they run. None if there is no clsact.
+    /// The filters of a direction, of all chains, in the order that they run. None if there is no clsact, or no such
+    /// interface. If this is empty for both directions, deleting the clsact takes nothing from anybody.
     ///
     /// # Errors
-    /// `ENODEV` if there is no such interface, or if the answer is not understood.
+    /// If the kernel refuses, or its answer is not understood.
     pub fn filters(
         &mut self,
         index: IfIndex,
@@ -219,10 +222,11 @@ impl Netlink {
         let filters = replies
             .iter()
             .filter(|reply| reply.kind == RTM_NEWTFILTER)
-            .filter_map(|reply| FilterInfo::parse(&reply.body, direction).transpose());
-        filters
-            .collect::<Result<_, _>>()
-            .map_err(|malformed| target.malformed(malformed))
+            .map(|reply| FilterInfo::parse(&reply.body, direction));
+        let filters: Result<Vec<_>, _> = filters.collect();
+        let mut filters = filters.map_err(|malformed| target.malformed(malformed))?;
+        drop_heads(&mut filters);
+        Ok(filters)
     }
 
     /// Adds a filter.
@@ -240,16 +244,16 @@ impl Netlink {
         self.change(&target, request)
     }
 
-    /// Deletes a filter.
+    /// Deletes a filter of chain 0, where they are unless someone says otherwise.
     ///
     /// # Errors
-    /// `ENOENT` or `EINVAL` if there is none such (the kernel says either, by what is missing); `ENODEV`, `EPERM`.
+    /// `ENOENT`, `EINVAL` or `ENODEV` if there is none such ([`NetlinkError::is_already_gone`]); `EPERM`;
+    /// [`Cause::Unspecific`].
     pub fn delete_filter(&mut self, id: &FilterId) -> Result<(), NetlinkError> {
         let target = Target::on(Operation::DeleteFilter, id.index);
         // Without a preference or a handle the kernel would delete all that fit.
         if id.preference == 0 || id.handle == 0 {
-            let errno = libc::ENOENT;
-            return Err(target.because(Cause::Refused { errno, text: None }));
+            return Err(target.because(Cause::Unspecific));
         }
         self.change(&target, filter_request(RTM_DELTFILTER, id))
     }
@@ -266,12 +270,9 @@ fn filter_request(kind: u16, id: &FilterId) -> Request {
 }
 
 impl FilterInfo {
-    /// Reads a message's part behind the header; nothing if it is only the head of a preference's list.
-    fn parse(body: &[u8], direction: Direction) -> Result<Option<Self>, Malformed> {
+    /// Reads a message's part behind the header.
+    fn parse(body: &[u8], direction: Direction) -> Result<Self, Malformed> {
         let (head, attrs) = TcHead::parse(body)?;
-        if head.handle == 0 {
-            return Ok(None);
-        }
         let [preference, protocol] = halves(head.info);
         let kind = attrs.text(TCA_KIND)?.ok_or(Malformed)?;
         let actions = match kind.as_str() {
@@ -286,8 +287,17 @@ impl FilterInfo {
             kind,
             handle: head.handle,
         };
-        Ok(Some(Self { id, actions }))
+        Ok(Self { id, actions })
     }
+}
+
+/// The kernel lists each preference itself, with handle 0, before the filters in it. Only one without filters says
+/// something more than they do.
+fn drop_heads(filters: &mut Vec<FilterInfo>) {
+    let of = |filter: &FilterInfo| filter.id.preference;
+    let numbered = filters.iter().filter(|filter| filter.id.handle != 0);
+    let filled: BTreeSet<u16> = numbered.map(of).collect();
+    filters.retain(|filter| filter.id.handle != 0 || !filled.contains(&of(filter)));
 }
 
 /// Upper and lower half.
@@ -376,8 +386,26 @@ mod tests {
                 }],
             };
             let read = FilterInfo::parse(&body(&filter), Direction::Ingress);
-            assert_eq!(read, Ok(Some(expected)));
+            assert_eq!(read, Ok(expected));
         }
+    }
+
+    #[test]
+    fn heads() {
+        let program = [RETURN];
+        let of = |preference, handle| {
+            let one = BpfFilter {
+                preference,
+                handle,
+                ..filter(&program, b"")
+            };
+            FilterInfo::parse(&body(&one), Direction::Ingress).unwrap()
+        };
+        let mut filters = vec![of(1, 0), of(1, 7), of(1, 8), of(2, 0), of(3, 0), of(3, 1)];
+        drop_heads(&mut filters);
+        let left = filters.iter();
+        let left: Vec<_> = left.map(|one| (one.id.preference, one.id.handle)).collect();
+        assert_eq!(left, [(1, 7), (1, 8), (2, 0), (3, 1)]);
     }
 
     #[test]

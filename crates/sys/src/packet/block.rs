@@ -198,3 +198,108 @@ fn word<const N: usize>(bytes: &[u8; N], at: usize) -> u32 {
 fn half<const N: usize>(bytes: &[u8; N], at: usize) -> u16 {
     u16::from_ne_bytes([bytes[at], bytes[at + 1]])
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// Offset of the bytes of the frames in `block`, as the kernel chooses it.
+    const START: usize = 82;
+
+    fn put(block: &mut [u8], at: usize, bytes: &[u8]) {
+        block[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// A block as the kernel makes it: the first frame has a tag, the second has lost its end.
+    fn block() -> Vec<u8> {
+        let mut block = vec![0; 512];
+        put(&mut block, STATUS_OFFSET, &1_u32.to_ne_bytes());
+        put(&mut block, FRAMES_OFFSET, &2_u32.to_ne_bytes());
+        put(&mut block, FIRST_OFFSET, &48_u32.to_ne_bytes());
+        let status = libc::TP_STATUS_USER | libc::TP_STATUS_VLAN_VALID;
+        let status = status | libc::TP_STATUS_VLAN_TPID_VALID;
+        for (at, next, here, wire, status) in
+            [(48, 160_u32, 60_u32, 60_u32, status), (208, 0, 70, 99, 1)]
+        {
+            put(&mut block, at, &next.to_ne_bytes());
+            put(&mut block, at + 12, &here.to_ne_bytes());
+            put(&mut block, at + 16, &wire.to_ne_bytes());
+            put(&mut block, at + 20, &status.to_ne_bytes());
+            let start = u16::try_from(START).unwrap();
+            put(&mut block, at + 24, &start.to_ne_bytes());
+            put(&mut block, at + 32, &0x6005_u32.to_ne_bytes());
+            put(&mut block, at + 36, &0x88a8_u16.to_ne_bytes());
+            block[at + 58] = 3;
+            let vnet = at + START - VnetHeader::BYTES;
+            put(&mut block, vnet, &[1, 4, 0, 0, 0, 0, 0, 0, 0, 0]);
+            let len = usize::try_from(here).unwrap();
+            block[at + START..at + START + len].fill(0xab);
+        }
+        block
+    }
+
+    #[test]
+    fn frames_with_all_their_facts() {
+        let block = block();
+        let [first, second] = parse_block(&block).collect::<Vec<_>>()[..] else {
+            panic!("not two frames");
+        };
+        assert_eq!(first.data, [0xab; 60]);
+        assert!(!first.is_truncated());
+        let tag = VlanTag {
+            tci: 0x6005,
+            tpid: 0x88a8,
+        };
+        assert_eq!(first.vlan, Some(tag));
+        assert_eq!((first.vnet.flags, first.vnet.gso_type), (1, 4));
+        assert_eq!(first.packet_type, PacketType::OtherHost);
+        assert_eq!((second.data.len(), second.wire_bytes), (70, 99));
+        assert!(second.is_truncated());
+        assert_eq!(second.vlan, None);
+    }
+
+    #[test]
+    fn what_lies_outside_ends_the_block() {
+        for (at, bytes, frames) in [
+            // Where the first frame is.
+            (FIRST_OFFSET, &u32::MAX.to_ne_bytes()[..], 0),
+            (FIRST_OFFSET, &500_u32.to_ne_bytes(), 0),
+            // More frames than there are.
+            (FRAMES_OFFSET, &u32::MAX.to_ne_bytes(), 1),
+            // Where the next is: here, too near, outside.
+            (48, &0_u32.to_ne_bytes(), 0),
+            (48, &59_u32.to_ne_bytes(), 0),
+            (48, &u32::MAX.to_ne_bytes(), 1),
+            // Bytes of the first and of the second.
+            (48 + 12, &u32::MAX.to_ne_bytes(), 0),
+            (208 + 12, &300_u32.to_ne_bytes(), 1),
+            // Where the bytes are: the header before them would overlap that of the ring.
+            (48 + 24, &69_u16.to_ne_bytes(), 0),
+            (48 + 24, &0_u16.to_ne_bytes(), 0),
+            (208 + 24, &u16::MAX.to_ne_bytes(), 1),
+        ] {
+            let mut block = block();
+            put(&mut block, at, bytes);
+            let got = parse_block(&block).count();
+            assert_eq!(got, frames, "{at} {bytes:?}");
+        }
+        for len in 0..48 {
+            assert_eq!(parse_block(&block()[..len]).count(), 0);
+        }
+    }
+
+    #[test]
+    fn any_bytes_give_frames_inside() {
+        skep_testkit::fuzz::smoke("packet-block", &[block()], |bytes| {
+            let within = bytes.as_ptr_range();
+            // Each frame steps over a header, so that even a wrong count ends.
+            let frames_max = bytes.len() / FRAME_HEADER_BYTES + 1;
+            for (index, frame) in parse_block(bytes).enumerate() {
+                assert!(index < frames_max);
+                let data = frame.data.as_ptr_range();
+                assert!(within.start <= data.start && data.end <= within.end);
+            }
+        });
+    }
+}

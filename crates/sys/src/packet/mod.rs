@@ -14,3 +14,10 @@ pub use block::{PacketType, RxFrame, VlanTag, parse_block};
 pub use ring::{RingSpec, RxRing, RxStatistics};
 pub use send::{BATCH_BYTES, BATCH_FRAMES, TxOutcome, TxSocket};
 pub use vnet::{Gso, VnetHeader};
+
+/// Workers own them.
+const _: () = {
+    const fn send<T: Send>() {}
+    send::<RxRing>();
+    send::<TxSocket>();
+};

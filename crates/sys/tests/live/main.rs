@@ -3,10 +3,11 @@
 //! Each case starts this program again in new user and network namespaces (`SKEP_SYS_INSIDE` names what to run there), so
 //! that nothing touches the machine's own network.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod packet;
 mod relay;
+mod rights;
 mod tap;
 mod world;
 
@@ -30,8 +31,10 @@ const INSIDE: &[(&str, fn())] = &[
         "segments_are_cut_by_software",
         relay::segments_cut_by_software,
     ),
+    ("capabilities_are_given_up", rights::given_up),
     ("tap", tap::frames_both_ways),
     ("tap_queues", tap::queues),
+    ("tap_unread", tap::unread),
     ("tap_segments", tap::segments),
 ];
 

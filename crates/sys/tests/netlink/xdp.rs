@@ -1,0 +1,93 @@
+//! Linux's own XDP.
+
+use crate::{errno, ip, pair};
+use serde_json::Value;
+use skep_sys::bpf::{Log, Name, ProgLoad, prog_info, prog_load};
+use skep_sys::netlink::{Cause, Netlink, XdpAttach, XdpMode, XdpUpdate};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// An XDP program that passes everything.
+fn pass(number: u8) -> OwnedFd {
+    const XDP: u32 = 6;
+    // `r0 = 2; exit`
+    let insns = [0xb7, 0, 0, 0, 2, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+    let load = ProgLoad {
+        prog_type: XDP,
+        insns: &insns,
+        license: c"GPL",
+        prog_flags: 0,
+        name: Name::new(&format!("skep_pass{number}")).unwrap(),
+        ifindex: 0,
+        expected_attach_type: 0,
+        btf: None,
+        func_info: &[],
+        func_info_rec_size: 0,
+        line_info: &[],
+        line_info_rec_size: 0,
+        attach_btf_id: 0,
+        fd_array: &[],
+        log: Log {
+            level: 0,
+            buffer: &mut [],
+        },
+    };
+    prog_load(load).unwrap()
+}
+
+/// Linux's own XDP, with programs that do nothing.
+pub(crate) fn xdp() {
+    let mut netlink = Netlink::open().unwrap();
+    let x = pair(&mut netlink, "x", "y").index;
+    let programs = [1, 2].map(pass);
+    let [first, second] = [&programs[0], &programs[1]].map(|fd| {
+        let id = prog_info(fd.as_fd()).unwrap().id;
+        (fd.as_fd(), id)
+    });
+    for (mode, shown) in [(XdpMode::Generic, 2), (XdpMode::Driver, 1)] {
+        let attach = |program, update| XdpAttach {
+            program,
+            mode: Some(mode),
+            update,
+        };
+        let on = |netlink: &mut Netlink| {
+            let state = netlink.xdp_query(x).unwrap().unwrap();
+            let programs: Vec<_> = state.programs().collect();
+            programs
+        };
+        let one = attach(Some(first.0), XdpUpdate::IfNone);
+        netlink.xdp_attach(x, &one).unwrap();
+        assert_eq!(on(&mut netlink), [(mode, first.1)]);
+        assert_eq!(ip("x")["xdp"]["mode"], shown);
+        assert_eq!(ip("x")["xdp"]["prog"]["id"], first.1);
+        assert_eq!(errno(netlink.xdp_attach(x, &one)), Some(libc::EBUSY));
+        let wrong = attach(Some(second.0), XdpUpdate::Replace(second.0));
+        assert_eq!(errno(netlink.xdp_attach(x, &wrong)), Some(libc::EEXIST));
+        let right = attach(Some(second.0), XdpUpdate::Replace(first.0));
+        netlink.xdp_attach(x, &right).unwrap();
+        assert_eq!(on(&mut netlink), [(mode, second.1)]);
+        let over = attach(Some(first.0), XdpUpdate::Overwrite);
+        netlink.xdp_attach(x, &over).unwrap();
+        assert_eq!(on(&mut netlink), [(mode, first.1)]);
+        netlink
+            .xdp_attach(x, &attach(None, XdpUpdate::Overwrite))
+            .unwrap();
+        assert_eq!(on(&mut netlink), []);
+        assert_eq!(ip("x")["xdp"], Value::Null);
+    }
+    // The kernel's own words.
+    let of = |mode| XdpAttach {
+        program: Some(first.0),
+        mode: Some(mode),
+        update: XdpUpdate::Overwrite,
+    };
+    netlink.xdp_attach(x, &of(XdpMode::Generic)).unwrap();
+    let error = netlink.xdp_attach(x, &of(XdpMode::Driver)).unwrap_err();
+    let text = "Native and generic XDP can't be active at the same time";
+    let expected = Cause::Refused {
+        errno: libc::EEXIST,
+        text: Some(text.to_owned()),
+    };
+    assert_eq!(error.cause, expected);
+    netlink.delete_link(x).unwrap();
+    assert_eq!(netlink.xdp_query(x).unwrap(), None);
+}
