@@ -207,6 +207,10 @@ impl Host {
         }
         // Linux says so some time later, and until then `state` changes by itself.
         wait_for("x is up", || sh("ip link show x").contains("state UP"));
+        // The carrier takes its time to be noticed, and states are compared.
+        wait_for("the carrier", || {
+            sh("ip -o link show x").contains("state UP")
+        });
         host
     }
 
