@@ -18,6 +18,7 @@ const INSIDE: &[(&str, fn())] = &[
     ("tcp_with_segments", packet::tcp_with_segments),
     ("tcp_redirected", packet::tcp_redirected),
     ("nothing_lost_at_detach", packet::nothing_lost_at_detach),
+    ("commands_under_load", packet::commands_under_load),
     ("no_rights", packet::no_rights),
     ("replacement_and_detach", packet::replacement_and_detach),
     ("others_interfere", packet::others_interfere),
@@ -29,6 +30,7 @@ const INSIDE: &[(&str, fn())] = &[
 
 const OTHER_HOST: &[(&str, fn())] = &[
     ("udp_sender", world::udp_sender),
+    ("flooder", world::flooder),
     ("udp_streamer", world::udp_streamer),
     ("tcp_sender", world::tcp_sender),
     ("tcp_receiver", world::tcp_receiver),

@@ -5,8 +5,8 @@ use skep_net::live::{Ledger, LedgerError, LivePorts, Promise, Undo};
 use skep_sys::packet::{RingSpec, RxRing, TxSocket, VlanTag, VnetHeader};
 use skep_sys::{interface_index, wait_readable};
 use skep_uapi::{
-    AttachType, Bpf, Command as Bpfc, Existing, Handle, NetAttach, NetAttached, NetDeviceAdd,
-    ProgLoad, ProgType, Reply, Value, Via, XdpMode,
+    AttachType, Bpf, Command as Bpfc, Engine, Existing, Handle, NetAttach, NetAttached,
+    NetDeviceAdd, ProgLoad, ProgType, Reply, TestRun, Value, Via, XdpMode,
 };
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -159,6 +159,23 @@ impl Skep {
             Ok(Value::NetAttached(list)) => list,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Runs a program on a packet by command.
+    pub(crate) fn test_run(&self, prog: Handle) {
+        let run = TestRun {
+            prog,
+            data_in: vec![0; 64],
+            data_size_out: 0,
+            ctx_in: Vec::new(),
+            ctx_size_out: 0,
+            repeat: 1,
+            flags: 0,
+            cpu: 0,
+            engine: Engine::Auto,
+        };
+        let reply = self.connection.call(Bpfc::TestRun(Box::new(run)));
+        assert!(reply.result.is_ok(), "{:?}", reply.result);
     }
 
     /// Makes devices.
@@ -389,6 +406,20 @@ pub(crate) fn udp_received(host: &Host) -> Vec<u8> {
         received.push(buffer[0]);
     }
     received
+}
+
+/// The other host's part: short frames as fast as they go, for a second, of a protocol that nobody speaks.
+pub(crate) fn flooder() {
+    let ifindex = interface_index("y").unwrap();
+    let mut socket = TxSocket::open(None).unwrap();
+    let frame = frame(60);
+    let begin = Instant::now();
+    while begin.elapsed() < 10 * SOON {
+        for _ in 0..64 {
+            socket.push(ifindex, &VnetHeader::default(), &[&frame]);
+        }
+        socket.flush();
+    }
 }
 
 /// Datagrams of [`udp_stream`].
