@@ -1,4 +1,10 @@
-//! The devices that the machine made.
+//! The devices that the machine made: TAP devices whose wire it is.
+//!
+//! They are known by the names and indices that they were made with. Once made, one may be renamed or moved to another network
+//! namespace: its wire stays, and so does a program that is attached to it. Programs are attached by an index of the machine's own
+//! namespace, so attach before moving; a device that comes back from another namespace with another index is an interface like
+//! any other here (the packet way serves it). Devices end with the process, however it ends, and both ends of a wire
+//! go when somebody deletes one.
 
 use super::outlets::Outlets;
 use super::place::Place;

@@ -4,8 +4,14 @@
 //! namespace of their own. The program sees frames as Linux's generic XDP shows them: linear, up to 64 KiB long, without the
 //! VLAN tag that the card (or the kernel for it) took out; the tag goes back when the frame is sent on.
 //!
-//! What differs from Linux: a frame that passed has the mark M (`fwmark`) in the host's stack, and whoever listens on X with a packet
-//! socket sees it twice.
+//! What differs from Linux:
+//! - a frame that passed has the mark M (`fwmark`) in the host's stack, and whoever listens on X with a packet socket sees it twice;
+//! - a frame waits up to a millisecond, or a tick of the kernel's clock, for others to fill its block of the ring;
+//! - joined frames of a kind that a [`VnetHeader`] cannot describe (TCP within a tunnel's UDP, SCTP), and those longer than 64 KiB (BIG
+//!   TCP), cannot be taken from a packet socket: they are lost and counted as missed. Senders on the same host make them, and
+//!   cards that join what tunnels carry; switching that off for the interface helps (`ethtool -K`).
+//!
+//! [`VnetHeader`]: skep_sys::packet::VnetHeader
 
 use super::ledger::Ledger;
 use super::mark::{Mark, Marked};
