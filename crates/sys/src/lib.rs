@@ -9,6 +9,7 @@ pub mod bpf;
 pub mod clock;
 mod code_pages;
 mod host;
+mod interface;
 mod lock;
 mod mount;
 mod namespace;
@@ -20,6 +21,7 @@ mod wait;
 
 pub use code_pages::{CodePages, CodePagesMut, NEAR_BYTES_MAX, Placement};
 pub use host::{page_bytes, possible_cpus};
+pub use interface::{interface_index, interface_name};
 pub use lock::LockFile;
 pub use mount::{
     BPF_FS, DEBUG_FS, Mount, TRACE_FS, mount_pseudo, mounts, private_mount_namespace, unmount,
