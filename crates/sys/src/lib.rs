@@ -6,6 +6,7 @@
 //! in plain integers and leaves their meaning to its callers. Linux is the only system yet.
 
 pub mod bpf;
+pub mod classic;
 pub mod clock;
 mod code_pages;
 mod host;
@@ -13,6 +14,7 @@ mod interface;
 mod lock;
 mod mount;
 mod namespace;
+pub mod netlink;
 mod process;
 mod random;
 mod signal;
