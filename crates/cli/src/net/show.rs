@@ -64,10 +64,7 @@ fn entry_text(attached: &NetAttached, out: &mut dyn Write) -> io::Result<()> {
 
 fn entry_json(attached: &NetAttached) -> Node {
     let live = attached.live;
-    let [packets, verdicts, missed, undelivered] = match live {
-        Some(live) => Tally(live).members(),
-        None => [const { ("", None) }; 4],
-    };
+    let [packets, verdicts, missed, undelivered] = Tally::members(live);
     object([
         ("devname", plain(attached.name.as_str())),
         ("ifindex", plain(attached.ifindex)),

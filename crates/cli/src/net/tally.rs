@@ -27,17 +27,32 @@ impl Tally {
         VERDICTS.into_iter().zip(self.0.verdicts)
     }
 
-    /// Members of a JSON object.
-    pub(crate) fn members(&self) -> [(&'static str, Option<Node>); 4] {
-        let verdicts = self
-            .verdicts()
-            .map(|(name, count)| (name.to_owned(), Node::Plain(count.into())));
+    /// Members of a JSON object; none where nothing is counted.
+    pub(crate) fn members(live: Option<NetLive>) -> [(&'static str, Option<Node>); 4] {
+        let tally = live.map(Self);
+        let count = |of: fn(&Self) -> u64| tally.and_then(|tally| plain(of(&tally)));
+        let verdicts = tally.map(|tally| {
+            let verdicts = tally.verdicts();
+            let member = |(name, count): (&str, u64)| (name.to_owned(), Node::Plain(count.into()));
+            Node::Object(verdicts.map(member).collect())
+        });
         [
-            ("packets", plain(self.packets())),
-            ("verdicts", Some(Node::Object(verdicts.collect()))),
-            ("missed", plain(self.0.missed)),
-            ("undelivered", plain(self.0.undelivered)),
+            ("packets", count(Self::packets)),
+            ("verdicts", verdicts),
+            ("missed", count(|tally| tally.0.missed)),
+            ("undelivered", count(|tally| tally.0.undelivered)),
         ]
+    }
+
+    /// Only what occurred, for a line that has little room.
+    pub(crate) fn brief(&self) -> String {
+        let losses = [
+            ("missed", self.0.missed),
+            ("undelivered", self.0.undelivered),
+        ];
+        let occurred = self.verdicts().chain(losses).filter(|(_, count)| *count > 0);
+        let words = occurred.map(|(name, count)| format!("  {name} {count}"));
+        format!("packets {}{}", self.packets(), words.collect::<String>())
     }
 }
 
@@ -75,6 +90,10 @@ mod tests {
             tally.to_string(),
             "packets 10  drop 1  pass 2  tx 3  redirect 4  missed 5  undelivered 6"
         );
+        assert_eq!(
+            tally.brief(),
+            "packets 10  drop 1  pass 2  tx 3  redirect 4  missed 5  undelivered 6"
+        );
         tally.0.verdicts = [7, 0, 0, 0, 0, u64::MAX];
         assert_eq!(
             tally.to_string(),
@@ -83,5 +102,7 @@ mod tests {
                 max = u64::MAX
             )
         );
+        (tally.0.verdicts, tally.0.missed, tally.0.undelivered) = ([0, 0, 3, 0, 0, 0], 0, 0);
+        assert_eq!(tally.brief(), "packets 3  pass 3");
     }
 }
