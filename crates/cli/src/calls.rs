@@ -3,8 +3,8 @@
 //! A reply of the wrong kind is the peer's fault and becomes `EPROTO`.
 
 use skep_uapi::{
-    Bpf, BtfInfo, Command, Errno, Handle, LinkInfo, MapInfo, NetAttached, NetDevice,
-    ObjectKind, PinInfo, ProgCode, ProgInfo, TestRun, TestRunResult, Value,
+    Bpf, BtfInfo, Command, Errno, Handle, LinkInfo, MapInfo, NetAttached, NetDevice, ObjectKind,
+    PinInfo, ProgCode, ProgInfo, TestRun, TestRunResult, Value,
 };
 
 /// An open object; closed when dropped.

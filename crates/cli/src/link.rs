@@ -6,8 +6,8 @@ use crate::app::Session;
 use crate::args::Args;
 use crate::calls;
 use crate::failure::{Failure, Outcome};
-use crate::output::{Record, escape, object, plain};
 use crate::net::because;
+use crate::output::{Record, escape, object, plain};
 use crate::prog::pin::pin_selected;
 use crate::prog::show::{paths, pins, text_array};
 use crate::select;
@@ -101,11 +101,31 @@ fn record(bpf: &dyn Bpf, link: Handle, pins: &[PinInfo]) -> Result<LinkRecord, E
     Ok(LinkRecord { info, pins })
 }
 
-/// What bpftool calls the device of an XDP link.
-fn device_name(ifindex: u32) -> String {
-    match ifindex {
-        0 => "(detached)".to_owned(),
-        ifindex => interface_name(ifindex).unwrap_or_else(|_| "(unknown)".to_owned()),
+/// Where an XDP link is.
+enum Device {
+    /// On an interface of this name.
+    Named(String),
+    /// On one of another network namespace.
+    Unknown,
+    /// Nowhere any more.
+    Detached,
+}
+
+impl Device {
+    fn of(ifindex: u32) -> Self {
+        match ifindex {
+            0 => Self::Detached,
+            ifindex => interface_name(ifindex).map_or(Self::Unknown, Self::Named),
+        }
+    }
+
+    /// What bpftool calls it.
+    fn name(&self) -> &str {
+        match self {
+            Self::Named(name) => name,
+            Self::Unknown => "(unknown)",
+            Self::Detached => "(detached)",
+        }
     }
 }
 
@@ -124,8 +144,9 @@ impl Record for LinkRecord {
         }
         write!(out, "prog {}  ", info.prog_id)?;
         if self.is_xdp() {
-            write!(out, "\n\tifindex {}", escape(&device_name(info.ifindex)))?;
-            if info.ifindex != 0 {
+            let device = Device::of(info.ifindex);
+            write!(out, "\n\tifindex {}", escape(device.name()))?;
+            if let Device::Named(_) = device {
                 write!(out, "({})", info.ifindex)?;
             }
             write!(out, "  ")?;
@@ -149,7 +170,7 @@ impl Record for LinkRecord {
             ("prog_id", plain(info.prog_id.0)),
             (
                 "devname",
-                plain(device_name(info.ifindex)).filter(|_| self.is_xdp()),
+                plain(Device::of(info.ifindex).name()).filter(|_| self.is_xdp()),
             ),
             ("ifindex", plain(info.ifindex).filter(|_| self.is_xdp())),
             ("pinned", text_array(&self.pins)),

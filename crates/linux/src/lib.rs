@@ -81,9 +81,9 @@ impl Bpf for LinuxBpf {
             Command::NetAttach(attach) => net::attach(handles, &attach),
             Command::NetDetach { ifindex, mode } => net::detach(ifindex, mode),
             Command::NetQuery => net::query(),
-            Command::NetDeviceAdd(_)
-            | Command::NetDeviceDelete { .. }
-            | Command::NetDeviceList => Reply::err(Errno::EOPNOTSUPP),
+            Command::NetDeviceAdd(_) | Command::NetDeviceDelete { .. } | Command::NetDeviceList => {
+                Reply::err(Errno::EOPNOTSUPP)
+            }
             Command::LinkDetach { link } => net::detach_link(handles, link).into(),
             Command::LinkInfo { link } => info::link(handles, link).into(),
             Command::Close { handle } => handles.close(handle).map(|()| Value::Unit).into(),

@@ -118,7 +118,10 @@ fn finish(session: &mut Session, what: &str, interface: &Interface, reply: Reply
         }
         Target::Daemon => because(&about(interface, &reply.log)),
     };
-    Err(Failure::errno(format!("{what} failed: {errno}{why}"), errno))
+    Err(Failure::errno(
+        format!("{what} failed: {errno}{why}"),
+        errno,
+    ))
 }
 
 /// The reason with the interface's name, if it does not name it itself.

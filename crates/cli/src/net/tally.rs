@@ -50,7 +50,10 @@ impl Tally {
             ("missed", self.0.missed),
             ("undelivered", self.0.undelivered),
         ];
-        let occurred = self.verdicts().chain(losses).filter(|(_, count)| *count > 0);
+        let occurred = self
+            .verdicts()
+            .chain(losses)
+            .filter(|(_, count)| *count > 0);
         let words = occurred.map(|(name, count)| format!("  {name} {count}"));
         format!("packets {}{}", self.packets(), words.collect::<String>())
     }

@@ -304,12 +304,11 @@ impl Watch<'_> {
         self.clear(session)?;
         if let Some(counts) = self.counts {
             let (name, tally) = (escape(name), Tally(counts));
-            writeln!(
-                session.out.results(),
-                "{name} via {}: {tally}",
-                counts.via
-            )?;
+            writeln!(session.out.results(), "{name} via {}: {tally}", counts.via)?;
         }
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

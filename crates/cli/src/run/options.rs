@@ -70,7 +70,8 @@ pub(crate) struct LiveOptions {
 /// The rows of options; help derives from them.
 pub(crate) fn clap_command() -> Command {
     Command::new("skep run")
-        .about("Load an XDP program into a machine of its own and run it on packets: no daemon, no privileges")
+        .about("Load an XDP program into a machine of its own and run it on packets, at hand or of an interface")
+        .override_usage("skep run [OPTIONS] <FILE> [dev IFACE]")
         .disable_version_flag(true)
         .args([
             Arg::new("file").required(true).value_name("FILE").value_parser(value_parser!(PathBuf))
@@ -162,10 +163,7 @@ fn interface(matches: &ArgMatches) -> Outcome<Option<String>> {
 }
 
 fn live_options(matches: &ArgMatches, interface: String) -> Outcome<LiveOptions> {
-    if let Some(option) = given(
-        matches,
-        &["packet", "pcap", "pcap-out", "repeat", "engine"],
-    ) {
+    if let Some(option) = given(matches, &["packet", "pcap", "pcap-out", "repeat", "engine"]) {
         return Err(Failure::message(format!(
             "--{option} is for packets at hand, not for those of an interface"
         )));

@@ -3,9 +3,9 @@
 use crate::types::Types;
 use skep_btf::{Btf, BtfExt};
 use skep_uapi::{
-    Arch, Bpf, BtfId, BtfInfo, Command, Errno, Existing, Handle, Jited, LinkId, LinkInfo, LinkType, MapId,
-    MapInfo, MapType, NetAttach, NetAttached, NetDevice, NetLive, ObjectKind, PinInfo, ProgCode,
-    ProgId, ProgInfo, ProgType, Reply, TestRunResult, TypeId, Value, Via, XdpMode,
+    Arch, Bpf, BtfId, BtfInfo, Command, Errno, Existing, Handle, Jited, LinkId, LinkInfo, LinkType,
+    MapId, MapInfo, MapType, NetAttach, NetAttached, NetDevice, NetLive, ObjectKind, PinInfo,
+    ProgCode, ProgId, ProgInfo, ProgType, Reply, TestRunResult, TypeId, Value, Via, XdpMode,
 };
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -201,24 +201,6 @@ impl Fake {
                 data: section(".BTF"),
                 ..BtfInfo::default()
             }))),
-            Command::LinkInfo { .. } => Ok(Value::LinkInfo(LinkInfo {
-                id: LinkId(LINK),
-                link_type: LinkType::XDP.0,
-                prog_id: ProgId(PROG),
-                ifindex: if *self.link_detached.lock().unwrap() {
-                    0
-                } else {
-                    4_000_000
-                },
-            })),
-            Command::LinkDetach { link } if link.0 == LINK => {
-                *self.link_detached.lock().unwrap() = true;
-                Ok(Value::Unit)
-            }
-            Command::NetQuery => Ok(Value::NetAttached(attached())),
-            Command::NetDetach { ifindex: 1, .. } => Ok(Value::Unit),
-            Command::NetDeviceList => Ok(Value::NetDevices(devices())),
-            Command::NetDeviceDelete { name } if name == "tap0" => Ok(Value::Unit),
             Command::TestRun(run) => Ok(Value::TestRun(TestRunResult {
                 retval: 2,
                 duration_ps: 12_600,
@@ -277,6 +259,30 @@ impl Fake {
             }),
             Command::MapCreate(map) if map.key_size == 3 => Err(Errno::EINVAL),
             Command::MapCreate(_) => Ok(Value::Handle(Handle(27))),
+            other => self.net_answer(other),
+        }
+    }
+
+    fn net_answer(&self, command: Command) -> Result<Value, Errno> {
+        match command {
+            Command::LinkInfo { .. } => Ok(Value::LinkInfo(LinkInfo {
+                id: LinkId(LINK),
+                link_type: LinkType::XDP.0,
+                prog_id: ProgId(PROG),
+                ifindex: if *self.link_detached.lock().unwrap() {
+                    0
+                } else {
+                    4_000_000
+                },
+            })),
+            Command::LinkDetach { link } if link.0 == LINK => {
+                *self.link_detached.lock().unwrap() = true;
+                Ok(Value::Unit)
+            }
+            Command::NetQuery => Ok(Value::NetAttached(attached())),
+            Command::NetDetach { ifindex: 1, .. } => Ok(Value::Unit),
+            Command::NetDeviceList => Ok(Value::NetDevices(devices())),
+            Command::NetDeviceDelete { name } if name == "tap0" => Ok(Value::Unit),
             _ => Err(Errno::EOPNOTSUPP),
         }
     }

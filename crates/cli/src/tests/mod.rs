@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 /// A sink that can be read afterwards.
 #[derive(Clone, Default)]
-struct Shared(Rc<RefCell<Vec<u8>>>);
+pub(crate) struct Shared(Rc<RefCell<Vec<u8>>>);
 
 impl Write for Shared {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -39,7 +39,8 @@ impl Write for Shared {
 }
 
 impl Shared {
-    fn text(&self) -> String {
+    /// What was written.
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.borrow().clone()).unwrap()
     }
 }
