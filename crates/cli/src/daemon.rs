@@ -12,7 +12,7 @@ use skep_btf::json::Node;
 use skep_daemon::limits::START_TIME;
 use skep_daemon::{Log, Options, RunError, wait_until_ended};
 use skep_sys::TerminationSignals;
-use skep_wire::{Client, DaemonStatus, Endpoint, list_endpoints};
+use skep_wire::{Client, DaemonStatus, Endpoint, GuardianStatus, list_endpoints};
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -36,8 +36,9 @@ enum Idle {
 /// Serves until a signal, `daemon stop` or disuse.
 pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
     let request = parse_run(args)?;
-    // Before any thread is there that could take the signal.
+    // Before any thread is there that could take the signal, or keep its rights.
     let signals = TerminationSignals::block()?;
+    skep_daemon::drop_rights()?;
     let endpoint = connect::endpoint()?;
     let log = if request.detached {
         let path = endpoint.log_path();
@@ -57,6 +58,16 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
         Ok(_) => {}
         Err(error) => return Err(failure(error)),
     }
+    session.out.nothing();
+    Ok(())
+}
+
+/// Guards a process of skep's that changes interfaces; only such a process starts it, with a socket as its input.
+pub(crate) fn guard(session: &mut Session, args: &mut Args) -> Outcome {
+    if !args.is_empty() {
+        return Err(args.unknown());
+    }
+    skep_daemon::guard().map_err(failure)?;
     session.out.nothing();
     Ok(())
 }
@@ -171,6 +182,7 @@ impl Record for StatusRecord {
             skep,
             uptime_ns,
             machine,
+            guardian,
             ..
         } = &self.status;
         let DaemonStatus {
@@ -201,11 +213,23 @@ impl Record for StatusRecord {
             machine.pins,
             self.sessions(),
             machine.trace_lost
-        )
+        )?;
+        match guardian {
+            Some(GuardianStatus { pid, entries }) => {
+                writeln!(out, "\tguardian pid {pid}  changes to undo {entries}")
+            }
+            None => Ok(()),
+        }
     }
 
     fn json(&self) -> Node {
         let status = &self.status;
+        let guardian = status.guardian.map(|guardian| {
+            object([
+                ("pid", plain(guardian.pid)),
+                ("changes_to_undo", plain(guardian.entries)),
+            ])
+        });
         object([
             ("pid", plain(status.pid)),
             ("uid", plain(status.uid)),
@@ -222,6 +246,7 @@ impl Record for StatusRecord {
             ("pins", plain(status.machine.pins)),
             ("other_connections", plain(self.sessions())),
             ("trace_lost", plain(status.machine.trace_lost)),
+            ("guardian", guardian),
         ])
     }
 }

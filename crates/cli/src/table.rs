@@ -18,7 +18,8 @@ pub(crate) struct Command {
     pub(crate) name: &'static str,
     /// Implementation.
     pub(crate) run: Handler,
-    /// What follows `skep OBJECT` in the usage, lines separated by newline; empty if an earlier row speaks for this one.
+    /// What follows `skep OBJECT` in the usage, lines separated by newline; empty if an earlier row speaks for this one
+    /// or it is not for people.
     usage: &'static str,
 }
 
@@ -204,6 +205,7 @@ pub(crate) const OBJECTS: &[Object] = &[
             row("list", daemon::list, "list"),
             row("stop", daemon::stop, "stop"),
             row("run", daemon::run, "run [detached] [idle SECONDS]"),
+            row("guard", daemon::guard, ""),
             row("help", daemon_help, ""),
         ]),
         usage: "",

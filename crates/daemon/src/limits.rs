@@ -56,3 +56,37 @@ pub const CONNECT_PAUSE_MAX: Duration = Duration::from_millis(50);
 
 /// Bytes of a thread's name that the trace pipe shows (`TASK_COMM_LEN` without its zero).
 pub const COMM_BYTES_MAX: usize = 15;
+
+/// Most bytes of a message between owner and guardian: an entry is some hundred.
+pub const GUARDIAN_LINE_BYTES_MAX: usize = 8 << 10;
+
+/// Longest wait for a guardian's answer, which is there in milliseconds. One that is silent longer is killed, and another
+/// takes its place.
+pub const GUARDIAN_ANSWER_TIME: Duration = Duration::from_secs(5);
+
+/// Times that an entry is tried to be carried out.
+pub const UNDO_ATTEMPTS: u32 = 6;
+
+/// Pause after the first attempt; doubled each time, so that a device that stays busy delays the end by a third of a
+/// second.
+pub const UNDO_PAUSE_FIRST: Duration = Duration::from_millis(10);
+
+/// Entries that may wait to be undone at once: a hundred interfaces with ten each.
+pub const UNDO_ENTRIES_MAX: usize = 1024;
+
+/// Most bytes of a journal; a bigger one is not skep's.
+pub const JOURNAL_BYTES_MAX: u64 = 1 << 20;
+
+/// Bytes from which on a journal is written anew when less than half of it is still wanted.
+pub const JOURNAL_COMPACT_BYTES: u64 = 64 << 10;
+
+/// Longest wait for the journal of a guardian that is at its work.
+pub const JOURNAL_WAIT: Duration = Duration::from_secs(3);
+
+/// Pause between two looks whether anybody else is in the network namespace, and whether the guardian lives, while
+/// something is attached. A look at a thousand processes takes some milliseconds at worst, and microseconds while the
+/// one seen last is still there.
+pub const DESERTED_PAUSE: Duration = Duration::from_millis(300);
+
+/// Looks in a row that see nobody before the namespace is given up.
+pub const DESERTED_LOOKS: u32 = 2;

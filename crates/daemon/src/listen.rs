@@ -2,17 +2,21 @@
 //!
 //! It ends when it is told to (a signal, a client) or when nobody needs it. The order of an end: no new clients (the
 //! socket's name goes first, so that they start a new daemon, which waits for our lock), running commands finish,
-//! sessions close, the machine is dropped, the lock is freed. Who was accepted by the system but not by us is closed
+//! sessions close, what is attached is detached, the machine is dropped, the lock is freed. Who was accepted by the system but not by us is closed
 //! without a word, which [`connect_or_start`] takes for what it is.
 //!
 //! [`connect_or_start`]: crate::connect_or_start
 
+use crate::deserted::Watch;
+use crate::guardian::replay_at_start;
 use crate::limits;
 use crate::session;
 use crate::sessions::{NoPlace, Place, Sessions};
-use crate::{Backend, Log};
+use crate::{Backend, Guardian, Log};
 use skep_sys::{TerminationSignals, wait_any_readable};
-use skep_wire::{Claim, Deadlines, Endpoint, EndpointError, IoFailure, SKEP_VERSION};
+use skep_wire::{
+    Claim, Deadlines, Endpoint, EndpointError, GuardianStatus, IoFailure, SKEP_VERSION,
+};
 use std::fmt;
 use std::io;
 use std::net::Shutdown;
@@ -21,7 +25,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
@@ -63,6 +67,8 @@ pub enum EndReason {
     Signal,
     /// A client asked.
     Asked,
+    /// Nobody else was left in the network namespace, and nothing named it.
+    Deserted,
 }
 
 impl fmt::Display for EndReason {
@@ -71,6 +77,7 @@ impl fmt::Display for EndReason {
             Self::Idle => "nobody needs it",
             Self::Signal => "signal",
             Self::Asked => "a client asked",
+            Self::Deserted => "its network namespace is deserted",
         })
     }
 }
@@ -114,6 +121,7 @@ pub(crate) struct Shared {
     pub(crate) deadlines: Deadlines,
     pub(crate) log: Log,
     pub(crate) started: Instant,
+    pub(crate) watch: Watch,
     backend: Arc<dyn Backend>,
     refusals: AtomicUsize,
 }
@@ -121,6 +129,10 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn backend(&self) -> Arc<dyn Backend> {
         Arc::clone(&self.backend)
+    }
+
+    pub(crate) fn guardian_status(&self) -> Option<GuardianStatus> {
+        self.backend.guardian().and_then(Guardian::status)
     }
 }
 
@@ -145,6 +157,7 @@ pub fn run(
         deadlines: options.deadlines,
         log: options.log,
         started: Instant::now(),
+        watch: Watch::default(),
         backend,
         refusals: AtomicUsize::new(0),
     });
@@ -153,20 +166,43 @@ pub fn run(
         endpoint.socket_path().display(),
         skep_sys::pid()
     ));
+    replay_at_start(endpoint, &shared.log);
+    let watcher = start_watcher(&shared)?;
     let listener = Listener {
         claim,
         shared,
+        watcher,
         signals: options.signals,
         idle: options.idle,
     };
-    let reason = listener.serve()?;
-    let ended = listener.end(reason);
-    Ok(ended)
+    let outcome = listener.serve();
+    // Also when it fails: what is attached must not stay.
+    let abandoned = match &outcome {
+        Ok(reason) => listener.end(reason),
+        Err(error) => listener.end(error),
+    };
+    Ok(Ended {
+        reason: outcome?,
+        abandoned,
+    })
+}
+
+/// Looks after what is attached.
+fn start_watcher(shared: &Arc<Shared>) -> io::Result<JoinHandle<()>> {
+    let shared = Arc::clone(shared);
+    let watch = move || {
+        let deserted = || shared.sessions.stop();
+        shared.watch.run(&*shared.backend, &shared.log, deserted);
+    };
+    thread::Builder::new()
+        .name("skep-watch".to_owned())
+        .spawn(watch)
 }
 
 struct Listener {
     claim: Claim,
     shared: Arc<Shared>,
+    watcher: JoinHandle<()>,
     signals: Option<TerminationSignals>,
     idle: Option<Duration>,
 }
@@ -195,7 +231,10 @@ impl Listener {
                 Some(Event::Wake) => {
                     self.shared.sessions.take_wake();
                     if self.shared.sessions.is_stopping() {
-                        return Ok(EndReason::Asked);
+                        return Ok(match self.shared.watch.is_deserted() {
+                            true => EndReason::Deserted,
+                            false => EndReason::Asked,
+                        });
                     }
                     unused_since = Instant::now();
                 }
@@ -285,8 +324,14 @@ impl Listener {
         }
     }
 
-    fn end(self, reason: EndReason) -> Ended {
-        let Self { claim, shared, .. } = self;
+    /// Gives how many sessions did not end.
+    fn end(self, reason: &dyn fmt::Display) -> usize {
+        let Self {
+            claim,
+            shared,
+            watcher,
+            ..
+        } = self;
         shared.sessions.stop();
         // The claim does it again, after which there is no socket either way.
         let _ = std::fs::remove_file(shared.endpoint.socket_path());
@@ -297,12 +342,17 @@ impl Listener {
             shared.sessions.shut(Shutdown::Both);
             abandoned = shared.sessions.wait_empty(limits::CLOSE_TIME);
         }
+        shared.watch.end();
+        if watcher.join().is_err() {
+            shared.log.line("the watch over what is attached panicked");
+        }
+        shared.backend.shut_down();
         shared.log.line(format_args!(
             "ends: {reason}; sessions cut short: {abandoned}"
         ));
-        // The machine before the lock: a new daemon must find everything detached.
+        // All of it before the lock: a new daemon must find everything detached.
         drop(shared);
         drop(claim);
-        Ended { reason, abandoned }
+        abandoned
     }
 }

@@ -164,11 +164,15 @@ impl Session<'_> {
             return self.trace_read(lines_max, Duration::from_millis(wait_ms.into()));
         }
         let closes = matches!(command, Command::Close { .. });
+        let attaches = matches!(command, Command::NetAttach(_) | Command::NetDeviceAdd(_));
         let reply = self.bpf.call(command);
         match &reply.result {
             Ok(Value::Handle(_) | Value::Opened(..)) => self.place.count_open(),
             Ok(_) if closes => self.place.count_close(),
             Ok(_) | Err(_) => {}
+        }
+        if attaches {
+            self.shared.watch.poke();
         }
         reply
     }
@@ -206,6 +210,7 @@ impl Session<'_> {
             uptime_ns: u64::try_from(shared.started.elapsed().as_nanos()).unwrap_or(u64::MAX),
             sessions: u32::try_from(shared.sessions.count()).unwrap_or(u32::MAX),
             machine,
+            guardian: shared.guardian_status(),
         }
     }
 }

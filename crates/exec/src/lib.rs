@@ -21,5 +21,5 @@ pub use fault::RunError;
 pub use image::{
     Compiled, Image, Native, PublishError, compile_for, helper_addr, host_arch, relocated,
 };
-pub use packet::{Packet, PacketSpec};
+pub use packet::{Packet, PacketSpec, RefillError};
 pub use runner::{EngineKind, Outcome, Runner};

@@ -161,6 +161,15 @@ impl Connection {
         commands::test_run::with_runner(self, prog, work)
     }
 
+    /// Puts the line of a tracepoint, such as `xdp_exception`, into the trace pipe, on behalf of the peer.
+    pub fn trace(&self, event: &str, text: &str) {
+        let services = crate::services::RunServices {
+            machine: &self.machine,
+            peer: &self.peer,
+        };
+        services.trace_event(event, text);
+    }
+
     pub(crate) fn map(&self, handle: Handle) -> Result<Arc<MapBody>, Errno> {
         if let Object::Map(map) = self.object(handle)? {
             Ok(map)

@@ -12,6 +12,22 @@ pub(crate) struct RunServices<'a> {
     pub(crate) peer: &'a Peer,
 }
 
+impl RunServices<'_> {
+    /// The beginning of the kernel's line: command and pid of the runner, CPU, context flags, seconds since boot, event.
+    fn trace_head(&self, cpu: u32, event: &str) -> String {
+        let micros = self.clock_ns(Clock::Monotonic) / 1000;
+        let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+        let (comm, pid) = (&self.peer.comm, self.peer.pid);
+        format!("{comm:>16}-{pid:<7} [{cpu:03}] b..11 {seconds:>5}.{micros:06}: {event}: ")
+    }
+
+    /// A line of an event that is no program's output.
+    pub(crate) fn trace_event(&self, event: &str, text: &str) {
+        // Whoever tells of an event holds no CPU slot; a single run's would be the lowest.
+        self.machine.trace.push(self.trace_head(0, event) + text);
+    }
+}
+
 impl Services for RunServices<'_> {
     fn clock_ns(&self, clock: Clock) -> u64 {
         self.machine.config.host.clock_ns(clock)
@@ -21,15 +37,9 @@ impl Services for RunServices<'_> {
         self.machine.config.host.random_u32()
     }
 
-    /// Makes the kernel's line: command and pid of the runner, CPU, context flags, seconds since boot.
     fn trace(&self, cpu: u32, line: &[u8]) {
-        let micros = self.clock_ns(Clock::Monotonic) / 1000;
-        let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
         let text = String::from_utf8_lossy(line);
-        let (comm, pid) = (&self.peer.comm, self.peer.pid);
-        let head = format!(
-            "{comm:>16}-{pid:<7} [{cpu:03}] b..11 {seconds:>5}.{micros:06}: bpf_trace_printk: "
-        );
+        let head = self.trace_head(cpu, "bpf_trace_printk");
         let mut lines = text.split('\n');
         self.machine
             .trace

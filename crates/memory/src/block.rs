@@ -3,6 +3,7 @@
 use crate::raw;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
+use std::slice;
 use std::sync::atomic::AtomicU32;
 
 /// Alignment of every block: a cache line, so that neighbouring CPUs' values do not share one.
@@ -89,6 +90,17 @@ impl Block {
         unsafe { raw::write(addr, bytes) }
     }
 
+    /// The bytes themselves, for whoever has the block to himself: copies go at full speed whatever their alignment.
+    ///
+    /// Nobody else sees them meanwhile: who reaches a block through its address ([`Trusted`](crate::Trusted),
+    /// [`Checked`](crate::Checked), compiled code) borrows the block for as long as he does.
+    #[must_use]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: `new` allocated `len` bytes from `start` and zeroed them; `&mut self` excludes every other access through the
+        // block, and those through its address are made under a shared borrow of it (see above), which cannot be alive now.
+        unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+    }
+
     /// Fills `len` bytes from `offset` with `value`.
     ///
     /// # Panics
@@ -153,6 +165,18 @@ mod tests {
             block.read(0, &mut all);
             assert_eq!(all.iter().filter(|byte| **byte != 0).count(), 19);
         }
+    }
+
+    #[test]
+    fn lends_its_bytes_to_whoever_has_it_alone() {
+        let mut block = Block::new_small(24);
+        block.write(3, b"through the address");
+        assert_eq!(&block.bytes_mut()[3..10], b"through");
+        block.bytes_mut()[3..6].copy_from_slice(b"abc");
+        let mut out = [0; 7];
+        block.read(3, &mut out);
+        assert_eq!(&out, b"abcough");
+        assert!(Block::new_small(0).bytes_mut().is_empty());
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Verdict {
     }
 
     /// Its position among the counts; unknown ones come last.
-    fn index(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         Self::ALL
             .iter()
             .position(|known| *known == self)

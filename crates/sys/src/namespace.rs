@@ -1,5 +1,7 @@
 //! Which namespaces the process is in, by inode number: two processes share one if the numbers are equal.
 
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::{fs, io};
 
@@ -27,6 +29,34 @@ pub fn namespace_inode(namespace: Namespace) -> io::Result<u64> {
     Ok(fs::metadata(path)?.ino())
 }
 
+/// Number of the calling thread's network namespace that no other gets before the host is started again, as one may get
+/// the inode number of one that has gone (`SO_NETNS_COOKIE`, Linux 5.14). `None` where the kernel has none.
+///
+/// # Errors
+/// Those of `socket(2)`.
+pub fn net_namespace_cookie() -> io::Result<Option<u64>> {
+    let socket = socket_with(
+        AddressFamily::UNIX,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    let mut cookie = 0_u64;
+    let mut bytes = libc::socklen_t::try_from(size_of::<u64>()).expect("a few bytes");
+    // SAFETY: the kernel writes at most `bytes` bytes, which are those of `cookie`, and the count into `bytes`; both live
+    // until the end of the call.
+    let rc = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut bytes,
+        )
+    };
+    Ok((rc == 0).then_some(cookie))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -38,5 +68,6 @@ mod tests {
         assert_ne!(net, 0);
         assert_ne!(net, namespace_inode(Namespace::User).unwrap());
         assert_ne!(net, namespace_inode(Namespace::Mount).unwrap());
+        assert_ne!(net_namespace_cookie().unwrap(), Some(0));
     }
 }

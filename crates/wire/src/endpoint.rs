@@ -22,6 +22,10 @@ const FIRST_USER_NAMESPACE: u64 = 0xefff_fffd;
 
 const PREFIX: &str = "skep-";
 const SOCKET_SUFFIX: &str = ".sock";
+const LOCK_SUFFIX: &str = ".lock";
+const JOURNAL_SUFFIX: &str = ".journal";
+/// Before the number of a process that has no daemon.
+const PROCESS_INFIX: &str = "-run-";
 
 /// Why there is no place to meet.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -55,6 +59,15 @@ fn io_error(path: &Path, error: io::Error) -> EndpointError {
         path: path.to_owned(),
         error: error.into(),
     }
+}
+
+/// A journal of changes that are to be undone, and how to know whether whoever made them still lives.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct JournalPlace {
+    /// The journal.
+    pub journal: PathBuf,
+    /// Locked by the owner as long as it lives.
+    pub owner_lock: PathBuf,
 }
 
 /// A daemon's place, whether or not one is there.
@@ -115,13 +128,56 @@ impl Endpoint {
     /// The lock that a running daemon holds.
     #[must_use]
     pub fn lock_path(&self) -> PathBuf {
-        self.file(".lock")
+        self.file(LOCK_SUFFIX)
     }
 
     /// The daemon's log.
     #[must_use]
     pub fn log_path(&self) -> PathBuf {
         self.file(".log")
+    }
+
+    /// The journal of what a daemon here has to undo; its owner's lock is the daemon's.
+    #[must_use]
+    pub fn journal(&self) -> JournalPlace {
+        JournalPlace {
+            journal: self.file(JOURNAL_SUFFIX),
+            owner_lock: self.lock_path(),
+        }
+    }
+
+    /// The journal of a process that changes interfaces without a daemon.
+    #[must_use]
+    pub fn process_journal(&self, pid: u32) -> JournalPlace {
+        JournalPlace {
+            journal: self.file(&format!("{PROCESS_INFIX}{pid}{JOURNAL_SUFFIX}")),
+            owner_lock: self.file(&format!("{PROCESS_INFIX}{pid}{LOCK_SUFFIX}")),
+        }
+    }
+
+    /// The journals here of processes without a daemon, whether or not these still live.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn process_journals(&self) -> Result<Vec<JournalPlace>, EndpointError> {
+        let entries = read_dir(&self.folder).map_err(|error| io_error(&self.folder, error))?;
+        let prefix = format!(
+            "{PREFIX}{}-{}{PROCESS_INFIX}",
+            self.user_namespace, self.net_namespace
+        );
+        let mut pids: Vec<u32> = entries
+            .flatten()
+            .filter_map(|entry| {
+                let name = entry.file_name();
+                let pid = name.to_str()?.strip_prefix(&prefix)?;
+                pid.strip_suffix(JOURNAL_SUFFIX)?.parse().ok()
+            })
+            .collect();
+        pids.sort_unstable();
+        Ok(pids
+            .into_iter()
+            .map(|pid| self.process_journal(pid))
+            .collect())
     }
 
     fn file(&self, suffix: &str) -> PathBuf {
@@ -360,6 +416,30 @@ mod tests {
         }
         let long = Endpoint::in_folder(PathBuf::from(format!("/{}", "x".repeat(100))));
         assert!(matches!(long, Err(EndpointError::PathTooLong { .. })));
+    }
+
+    #[test]
+    fn journals_by_process() {
+        let folder = folder("journals");
+        let endpoint = Endpoint::in_folder(folder.clone()).unwrap();
+        assert_eq!(endpoint.process_journals(), Ok(vec![]));
+        let stem = endpoint.socket_path();
+        let stem = stem.to_str().unwrap().strip_suffix(".sock").unwrap();
+        for name in ["-run-12.journal", "-run-7.journal", "-run-7.lock"] {
+            std::fs::write(format!("{stem}{name}"), "").unwrap();
+        }
+        for name in [
+            ".journal",
+            "-run-x.journal",
+            "-run-7.journal.new",
+            "0-run-7.journal",
+        ] {
+            std::fs::write(format!("{stem}{name}"), "").unwrap();
+        }
+        let expected = vec![endpoint.process_journal(7), endpoint.process_journal(12)];
+        assert_eq!(endpoint.process_journals(), Ok(expected));
+        assert_eq!(endpoint.journal().owner_lock, endpoint.lock_path());
+        remove_dir_all(&folder).unwrap();
     }
 
     #[test]

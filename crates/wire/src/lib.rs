@@ -19,12 +19,12 @@ mod reader;
 mod server;
 
 pub use client::{CONNECT_TIMEOUT, Client};
-pub use endpoint::{Claim, Endpoint, EndpointError, list_endpoints};
+pub use endpoint::{Claim, Endpoint, EndpointError, JournalPlace, list_endpoints};
 pub use error::{ClientError, IoFailure, WireError};
 pub use frame::{CHUNK_BYTES_MAX, FrameDecoder, MESSAGE_BYTES_MAX, write_message};
 pub use message::{
-    Answer, Ask, ClientHello, DaemonHello, DaemonStatus, Refusal, Request, RequestId, Response,
-    decode_request, decode_response, encode_request, encode_response,
+    Answer, Ask, ClientHello, DaemonHello, DaemonStatus, GuardianStatus, Refusal, Request,
+    RequestId, Response, decode_request, decode_response, encode_request, encode_response,
 };
 pub use preamble::{PREAMBLE_BYTES, PROTOCOL_VERSION, Preamble};
 pub use server::{Connection, Deadlines, Incoming};

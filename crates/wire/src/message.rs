@@ -115,6 +115,17 @@ pub struct DaemonStatus {
     pub sessions: u32,
     /// What the machine holds.
     pub machine: MachineStatus,
+    /// Who undoes its changes to interfaces, while there are any.
+    pub guardian: Option<GuardianStatus>,
+}
+
+/// Who undoes a daemon's changes to interfaces if it dies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct GuardianStatus {
+    /// Number of the guardian's process, 0 if it has died and no other could be started yet.
+    pub pid: u32,
+    /// What there is to undo.
+    pub entries: u32,
 }
 
 /// Bytes of a request.

@@ -7,6 +7,8 @@
 //! [`LivePorts`]: crate::live::LivePorts
 
 mod ledger;
+mod undo;
 mod way;
 
 pub use ledger::{Direction, Ledger, LedgerError, Promise, Undo};
+pub use undo::{FoundFilter, Kernel, KernelError, UndoError, Undone};

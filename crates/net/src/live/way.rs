@@ -36,13 +36,18 @@ pub(crate) trait Way: Send + std::fmt::Debug {
     fn next(&mut self, packet: &mut Packet) -> io::Result<Next>;
 
     /// Sends the frame that was taken last, as the program left it in `packet`. It may wait until `flush`.
-    fn send(&mut self, to: Destination, packet: &Packet);
+    fn send(&mut self, to: Destination, packet: &mut Packet);
 
     /// Sends what waits.
     fn flush(&mut self);
 
     /// Frames lost before a program saw them, and frames not delivered after a verdict, since the last call.
     fn take_losses(&mut self) -> Losses;
+
+    /// Lets the interface's packets go where they went before. Frames that were taken from them until now may still come
+    /// from `next`, and are still sent; frames that go by themselves do not come any more. What else was changed is undone when
+    /// the way is dropped.
+    fn let_go(&mut self) {}
 }
 
 /// Frames that were lost.

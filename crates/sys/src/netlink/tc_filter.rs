@@ -9,7 +9,7 @@ use super::attr::{self, Attrs, Malformed, word_at};
 use super::error::{Cause, Operation, Target};
 use super::tc::{TCA_KIND, TcHead};
 use super::{IfIndex, Netlink, NetlinkError, Request};
-use crate::classic::ClassicInsn;
+use crate::ClassicInsn;
 use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
 
 const RTM_NEWTFILTER: u16 = 44;

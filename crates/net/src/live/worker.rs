@@ -1,0 +1,246 @@
+//! The thread that takes one interface's frames through the program.
+//!
+//! Frames are handled in bursts. For each burst the worker looks up the program (a replacement takes effect there), leases a CPU
+//! slot, and gives both back before it waits: others need the slots. Nothing that commands wait for is locked meanwhile, except
+//! the place itself, which only detaching from a TAP device waits for. A way that fails ends its worker, which then says so.
+
+use super::place::{Attachment, Place};
+use super::wake::{Sleeper, Waker, pair};
+use super::way::{Destination, Next, Way};
+use crate::Verdict;
+use skep_exec::{EngineKind, Packet, Runner};
+use skep_machine::{LinkObject, Prog};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// Most frames of a burst: what one may wait for a CPU slot or a replacement to take effect.
+const BURST_FRAMES: u32 = 64;
+/// How often the losses of an idle interface are looked at.
+const IDLE: Duration = Duration::from_secs(1);
+/// After this time without a frame nothing is under way any more: a few times what a ring waits for a block to fill.
+const SETTLE: Duration = Duration::from_millis(10);
+/// Frames that were taken are handled for so long at most after the end was asked for.
+const DRAIN_MAX: Duration = Duration::from_millis(500);
+
+/// What a worker calls when its way has failed, as its last act but one.
+pub(crate) type OnFailure = Box<dyn FnOnce(&io::Error) + Send>;
+
+/// A running worker. [`Worker::stop`] ends it; dropping it leaves it running.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    thread: JoinHandle<()>,
+    stop: Arc<AtomicBool>,
+    waker: Waker,
+}
+
+impl Worker {
+    /// Starts one, named after the interface.
+    pub(crate) fn start(
+        name: &str,
+        way: Box<dyn Way>,
+        place: Arc<Place>,
+        on_failure: OnFailure,
+    ) -> io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (waker, sleeper) = pair()?;
+        let packet = Packet::with_room(Packet::RECEIVED_BYTES_MAX)
+            .ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        let mut work = Work {
+            way,
+            place,
+            packet,
+            sleeper,
+            stop: Arc::clone(&stop),
+        };
+        let thread = Builder::new().name(thread_name(name)).spawn(move || {
+            if let Err(error) = work.run() {
+                on_failure(&error);
+            }
+        })?;
+        Ok(Self {
+            thread,
+            stop,
+            waker,
+        })
+    }
+
+    /// Lets the interface go, waits until the frames that were taken have met their verdicts and all changes are undone.
+    pub(crate) fn stop(self) {
+        self.stop.store(true, Ordering::Release);
+        self.waker.wake();
+        // It does not panic: a panic of a run is caught there. If it did, the way was dropped, which undoes all.
+        drop(self.thread.join());
+    }
+}
+
+/// A thread's name, which Linux cuts to 15 bytes.
+pub(crate) fn thread_name(interface: &str) -> String {
+    let mut name = format!("skep-{interface}").replace('\0', "");
+    while name.len() > 15 {
+        name.pop();
+    }
+    name
+}
+
+/// The state of the thread.
+#[derive(Debug)]
+struct Work {
+    way: Box<dyn Way>,
+    place: Arc<Place>,
+    packet: Packet,
+    sleeper: Sleeper,
+    stop: Arc<AtomicBool>,
+}
+
+impl Work {
+    fn run(&mut self) -> io::Result<()> {
+        while !self.stop.load(Ordering::Acquire) {
+            if self.burst()? == Next::Frame {
+                continue;
+            }
+            if self.way.wait(self.sleeper.fd(), Some(IDLE))? {
+                self.sleeper.rest();
+            }
+        }
+        self.way.let_go();
+        self.drain()
+    }
+
+    /// Handles what was taken from the host before the way let go.
+    fn drain(&mut self) -> io::Result<()> {
+        self.sleeper.rest();
+        let begun = Instant::now();
+        let mut seen = begun;
+        while seen.elapsed() < SETTLE && begun.elapsed() < DRAIN_MAX {
+            if self.burst()? == Next::Frame {
+                seen = Instant::now();
+            } else {
+                self.way.wait(self.sleeper.fd(), Some(SETTLE / 4))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Handles a burst; `Next::Empty` if there was no frame.
+    fn burst(&mut self) -> io::Result<Next> {
+        let place = Arc::clone(&self.place);
+        let attached = place.hold();
+        let first = self.way.next(&mut self.packet);
+        let outcome = match (&first, attached.as_deref()) {
+            (Ok(Next::Empty) | Err(_), _) => Ok(()),
+            (Ok(Next::Frame), Some(attachment)) => self.run_burst(attachment),
+            (Ok(Next::Frame), None) => self.pass_burst(),
+        };
+        self.way.flush();
+        let losses = self.way.take_losses();
+        if let Some(attachment) = attached.as_deref() {
+            attachment.counts.losses(losses);
+        }
+        drop(attached);
+        outcome.and(first)
+    }
+
+    /// The frame in the packet and those behind it go on as if there were no program.
+    fn pass_burst(&mut self) -> io::Result<()> {
+        for _ in 0..BURST_FRAMES {
+            self.way.send(Destination::Stack, &mut self.packet);
+            if self.way.next(&mut self.packet)? == Next::Empty {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the program on the frame in the packet and on those behind it.
+    fn run_burst(&mut self, attachment: &Attachment) -> io::Result<()> {
+        let prog = attachment.link.prog();
+        let mut failures = Vec::new();
+        let outcome = attachment.connection.with_runner(&prog, |runner| {
+            for left in (0..BURST_FRAMES).rev() {
+                self.run_one(attachment, &prog, runner, &mut failures);
+                // The last frame of a burst is not followed by one that would wait for the next.
+                if left == 0 || self.way.next(&mut self.packet)? == Next::Empty {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        // Without the slot, which a reader of the trace pipe may need.
+        for failure in failures {
+            tell(attachment, &prog, &failure);
+        }
+        outcome
+    }
+
+    fn run_one(
+        &mut self,
+        attachment: &Attachment,
+        prog: &Prog,
+        runner: &Runner<'_>,
+        failures: &mut Vec<Failure>,
+    ) {
+        let engine = match prog.image.compiled() {
+            Some(_) => EngineKind::Native,
+            None => EngineKind::Interp,
+        };
+        let (way, packet) = (&mut self.way, &mut self.packet);
+        // Neither the packet nor the way is used by what panicked: the next frame fills the packet anew.
+        let run = catch_unwind(AssertUnwindSafe(|| runner.once(engine, packet)));
+        let (verdict, redirect) = match run {
+            Ok(Ok((retval, redirect))) => (Verdict::from_retval(low(retval)), redirect),
+            Ok(Err(error)) => {
+                failures.push(Failure::Run(error.to_string()));
+                (Verdict::Aborted, None)
+            }
+            Err(_) => {
+                failures.push(Failure::Run("skep panicked".to_owned()));
+                (Verdict::Aborted, None)
+            }
+        };
+        attachment.counts.verdict(verdict);
+        match verdict {
+            Verdict::Drop => {}
+            Verdict::Pass => way.send(Destination::Stack, packet),
+            Verdict::Tx => way.send(Destination::Wire, packet),
+            Verdict::Redirect => match redirect {
+                Some(redirect) => way.send(Destination::Interface(redirect.ifindex), packet),
+                None => attachment.counts.undelivered(),
+            },
+            Verdict::Aborted | Verdict::Unknown(_) => failures.push(Failure::Verdict(verdict)),
+        }
+    }
+}
+
+/// Why a frame was dropped that the program did not drop.
+#[derive(Debug)]
+enum Failure {
+    /// The run failed.
+    Run(String),
+    /// The verdict was `XDP_ABORTED`, or none that exists.
+    Verdict(Verdict),
+}
+
+/// Puts a failure into the trace pipe, as Linux's tracepoint `xdp_exception` does.
+fn tell(attachment: &Attachment, prog: &Prog, failure: &Failure) {
+    let (id, ifindex) = (prog.id.0, attachment.ifindex);
+    let connection = &attachment.connection;
+    match failure {
+        Failure::Run(why) => connection.trace("skep_run_failed", &format!("prog_id={id} {why}")),
+        Failure::Verdict(verdict) => {
+            let action = match verdict {
+                Verdict::Unknown(_) => "UNKNOWN".to_owned(),
+                known => known.to_string().replace("XDP_", ""),
+            };
+            let text = format!("prog_id={id} action={action} ifindex={ifindex}");
+            connection.trace("xdp_exception", &text);
+        }
+    }
+}
+
+fn low(retval: u64) -> u32 {
+    u32::try_from(retval & 0xffff_ffff).expect("masked to 32 bits")
+}
