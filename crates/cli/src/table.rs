@@ -166,6 +166,7 @@ pub(crate) const OBJECTS: &[Object] = &[
                 net::device::run,
                 "dev { add tap NAME [peer NAME] | delete NAME | show }",
             ),
+            row("repair", net::repair::run, "repair"),
         ]),
         usage: "",
         terms: &[

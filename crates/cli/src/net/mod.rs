@@ -5,6 +5,7 @@
 
 pub(crate) mod attach;
 pub(crate) mod device;
+pub(crate) mod repair;
 pub(crate) mod show;
 pub(crate) mod tally;
 
