@@ -126,6 +126,10 @@ impl<M: Memory, F: FindMap> Env for RunEnv<'_, M, F> {
         self.settings.services
     }
 
+    fn redirect(&self) -> Option<Redirect> {
+        self.state.redirect.get()
+    }
+
     fn set_redirect(&self, redirect: Redirect) {
         self.state.redirect.set(Some(redirect));
     }

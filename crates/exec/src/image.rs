@@ -3,9 +3,9 @@
 use crate::shims;
 use skep_isa::InsnIdx;
 use skep_jit::{CallModel, Code, CompileError, Options, Reloc, RelocKind, Symbol, Target};
-use skep_maps::MapRef;
+use skep_maps::{DeviceMap, MapRef};
 use skep_sys::{CodePages, CodePagesMut, Placement};
-use skep_uapi::{Arch, HelperId};
+use skep_uapi::{Arch, HelperId, MapId};
 use skep_verifier::UsedMap;
 use skep_xlate::Xlated;
 use std::fmt;
@@ -139,6 +139,16 @@ impl Image {
     #[must_use]
     pub fn maps(&self) -> &[MapRef] {
         &self.maps
+    }
+
+    /// Interfaces that a broadcast through one of its maps goes to now, in the order of the map's keys; `but_not` is left out.
+    #[must_use]
+    pub fn broadcast_targets(&self, map: MapId, but_not: Option<u32>) -> Vec<u32> {
+        let map = self.maps.iter().find(|held| held.header().id == map.0);
+        let devices = map.and_then(|map| map.object().devices());
+        let mut targets = devices.map(DeviceMap::all).unwrap_or_default();
+        targets.retain(|ifindex| Some(*ifindex) != but_not);
+        targets
     }
 
     /// Its machine code, where there is any.

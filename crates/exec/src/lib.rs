@@ -23,3 +23,4 @@ pub use image::{
 };
 pub use packet::{Packet, PacketSpec, RefillError};
 pub use runner::{EngineKind, Outcome, Runner};
+pub use skep_helpers::Redirect;

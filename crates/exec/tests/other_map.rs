@@ -3,9 +3,19 @@
 
 use skep_contracts::Version;
 use skep_exec::{Image, Native, PublishError};
-use skep_maps::{MapDef, MapRef, create};
+use skep_maps::{Devices, MapDef, MapRef, create};
 use skep_uapi::{AttachType, MapId, MapType, ProgType};
 use skep_verifier::{Env, Log, LogLevel, MapDesc, verify};
+use std::sync::Arc;
+
+#[derive(Debug)]
+struct NoDevices;
+
+impl Devices for NoDevices {
+    fn exists(&self, _ifindex: u32) -> bool {
+        false
+    }
+}
 
 fn map(id: u32, value_size: u32) -> MapRef {
     let def = MapDef {
@@ -17,7 +27,8 @@ fn map(id: u32, value_size: u32) -> MapRef {
         map_flags: 0,
         cpus: 1,
     };
-    create(&def).unwrap()
+    let devices: Arc<dyn Devices> = Arc::new(NoDevices);
+    create(&def, &devices).unwrap()
 }
 
 /// Publishes a program that was verified against map 1 with values of 64 bytes.

@@ -2,7 +2,7 @@
 
 use skep_maps::MapObject;
 use skep_memory::{Fault, Memory};
-use skep_uapi::Errno;
+use skep_uapi::{Errno, MapId};
 
 /// Arguments r1 to r5.
 pub type Args = [u64; 5];
@@ -30,13 +30,41 @@ pub trait Services: Send + Sync {
     fn trace(&self, cpu: u32, line: &[u8]);
 }
 
-/// Where `bpf_redirect` sends the packet if the program returns `XDP_REDIRECT`.
+/// Where the packet goes if the program returns `XDP_REDIRECT`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Redirect {
-    /// Interface index.
-    pub ifindex: u32,
-    /// Flags given to the helper.
-    pub flags: u64,
+pub enum Redirect {
+    /// To an interface that `bpf_redirect` named; whether it exists is for whoever sends to find out.
+    Interface {
+        /// Interface index.
+        ifindex: u32,
+    },
+    /// To the interface that a map's entry held when `bpf_redirect_map` was called; it may be gone by now.
+    Entry {
+        /// Interface index.
+        ifindex: u32,
+        /// Key of the entry.
+        index: u32,
+    },
+    /// To every interface of a map, as it is when the packet is sent. The program's image holds the map.
+    Broadcast {
+        /// The map, one of the program's.
+        map: MapId,
+        /// Key given to the helper, which means nothing to a broadcast.
+        index: u32,
+        /// Whether the interface that the packet came from is left out.
+        exclude_ingress: bool,
+    },
+}
+
+impl Redirect {
+    /// The one interface that the packet goes to; `None` for a broadcast.
+    #[must_use]
+    pub fn ifindex(self) -> Option<u32> {
+        match self {
+            Self::Interface { ifindex } | Self::Entry { ifindex, .. } => Some(ifindex),
+            Self::Broadcast { .. } => None,
+        }
+    }
 }
 
 /// The run that called a helper.
@@ -68,7 +96,10 @@ pub trait Env {
     /// The machine.
     fn services(&self) -> &dyn Services;
 
-    /// Remembers where to send the packet.
+    /// Where to send the packet, as asked for so far.
+    fn redirect(&self) -> Option<Redirect>;
+
+    /// Remembers where to send the packet, in place of what was asked for before.
     fn set_redirect(&self, redirect: Redirect);
 }
 

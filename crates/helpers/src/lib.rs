@@ -31,7 +31,7 @@ pub mod bodies {
     pub use crate::text::{snprintf, trace_printk, trace_vprintk};
     pub use crate::time::{ktime_get_boot_ns, ktime_get_coarse_ns, ktime_get_ns, ktime_get_tai_ns};
     pub use crate::xdp::{
-        redirect, xdp_adjust_head, xdp_adjust_meta, xdp_adjust_tail, xdp_get_buff_len,
-        xdp_load_bytes, xdp_store_bytes,
+        redirect, redirect_map, xdp_adjust_head, xdp_adjust_meta, xdp_adjust_tail,
+        xdp_get_buff_len, xdp_load_bytes, xdp_store_bytes,
     };
 }

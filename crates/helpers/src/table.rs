@@ -25,6 +25,7 @@ macro_rules! for_each_helper {
             get_smp_processor_id = GET_SMP_PROCESSOR_ID;
             get_numa_node_id = GET_NUMA_NODE_ID;
             redirect = REDIRECT;
+            redirect_map = REDIRECT_MAP;
             csum_diff = CSUM_DIFF;
             xdp_adjust_head = XDP_ADJUST_HEAD;
             xdp_adjust_meta = XDP_ADJUST_META;

@@ -3,12 +3,12 @@
 //! The context argument is the address of a `PacketCtx`; bodies read and write its fields through the run's memory. Limits
 //! were observed on Linux 6.18.
 
-use crate::env::{copy_in, failed, length, low, low_signed};
+use crate::env::{copy_in, failed, low, low_signed};
 use crate::{Args, Env, Redirect};
 use core::mem::offset_of;
 use skep_abi::PacketCtx;
-use skep_memory::{Fault, Memory};
-use skep_uapi::Errno;
+use skep_memory::{Fault, FaultKind, Memory};
+use skep_uapi::{BPF_F_BROADCAST, BPF_F_EXCLUDE_INGRESS, Errno, MapId};
 
 /// Smallest packet that may be left: an Ethernet header.
 const PACKET_BYTES_MIN: i64 = 14;
@@ -20,9 +20,13 @@ const RESERVED_TAIL: i64 = 320;
 const META_BYTES_MAX: i64 = 252;
 /// Largest offset and length that bytes can be copied at.
 const COPY_MAX: u32 = 0xffff;
+/// Bytes that are moved at a time, on the native stack: nothing is allocated for a packet.
+const PIECE_BYTES: usize = 256;
 /// `XDP_ABORTED` and `XDP_REDIRECT`.
 const ABORTED: u64 = 0;
 const REDIRECT: u64 = 4;
+/// The flags of `bpf_redirect_map` that are a verdict: what to do without an entry.
+const ACTION_BITS: u64 = 3;
 
 /// The fields of a packet context that helpers use, as signed numbers so that differences are plain.
 struct Packet<'env, E> {
@@ -152,9 +156,10 @@ pub fn xdp_adjust_tail<E: Env>(env: &E, args: Args) -> Result<u64, Fault> {
         return Ok(failed(Errno::EINVAL));
     }
     packet.set(offset_of!(PacketCtx, data_end), end)?;
-    if let Ok(grown) = usize::try_from(end - packet.end) {
-        env.memory()
-            .write(packet.end.cast_unsigned(), &vec![0; grown])?;
+    let (from, until) = (packet.end.cast_unsigned(), end.cast_unsigned());
+    for at in (from..until).step_by(PIECE_BYTES) {
+        let bytes = usize::try_from(until - at).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
+        env.memory().write(at, &[0; PIECE_BYTES][..bytes])?;
     }
     Ok(0)
 }
@@ -193,9 +198,14 @@ fn copy<E: Env>(
         return Ok(failed(Errno::EINVAL));
     };
     let mut buffer = args[2];
-    for piece in pieces.iter().filter(|piece| piece.len > 0) {
-        transfer(piece.addr, buffer, &mut vec![0; length(low(piece.len))])?;
-        buffer += piece.len;
+    for piece in pieces {
+        let until = piece.addr + piece.len;
+        for at in (piece.addr..until).step_by(PIECE_BYTES) {
+            let bytes =
+                usize::try_from(until - at).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
+            transfer(at, buffer, &mut [0; PIECE_BYTES][..bytes])?;
+            buffer += bytes as u64;
+        }
     }
     Ok(0)
 }
@@ -205,9 +215,50 @@ pub fn redirect<E: Env>(env: &E, args: Args) -> Result<u64, Fault> {
     if args[1] != 0 {
         return Ok(ABORTED);
     }
-    env.set_redirect(Redirect {
+    env.set_redirect(Redirect::Interface {
         ifindex: low(args[0]),
-        flags: args[1],
     });
     Ok(REDIRECT)
+}
+
+/// `long bpf_redirect_map(map, key, flags)`: the low bits of the flags are what it returns if there is no such entry. A broadcast
+/// asks for none.
+pub fn redirect_map<E: Env>(env: &E, args: Args) -> Result<u64, Fault> {
+    let [addr, key, flags, ..] = args;
+    let map = env.map(addr)?;
+    let devices = map.object().devices().ok_or(Fault {
+        kind: FaultKind::NotAMap,
+        addr,
+        bytes: 0,
+    })?;
+    if flags & !(ACTION_BITS | BPF_F_BROADCAST | BPF_F_EXCLUDE_INGRESS) != 0 {
+        return Ok(ABORTED);
+    }
+    let (index, found) = (low(key), |redirect| {
+        env.set_redirect(redirect);
+        REDIRECT
+    });
+    if flags & BPF_F_BROADCAST != 0 {
+        return Ok(found(Redirect::Broadcast {
+            map: MapId(map.header().id),
+            index,
+            exclude_ingress: flags & BPF_F_EXCLUDE_INGRESS != 0,
+        }));
+    }
+    if let Some(ifindex) = devices.device(index) {
+        return Ok(found(Redirect::Entry { ifindex, index }));
+    }
+    miss(env);
+    Ok(flags & ACTION_BITS)
+}
+
+/// Forgets the map of an earlier redirection. Its key stays and is taken for an interface's index, should the program return
+/// `XDP_REDIRECT` all the same: so Linux 6.18 does, as packets sent from test runs show.
+fn miss<E: Env>(env: &E) {
+    match env.redirect() {
+        Some(Redirect::Entry { index, .. } | Redirect::Broadcast { index, .. }) => {
+            env.set_redirect(Redirect::Interface { ifindex: index });
+        }
+        Some(Redirect::Interface { .. }) | None => {}
+    }
 }

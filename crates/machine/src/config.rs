@@ -5,12 +5,16 @@ use skep_helpers::Clock;
 use std::fmt;
 use std::sync::Arc;
 
-/// Where time, random numbers and CPU time come from; settable, so that runs can be reproduced.
+/// Where time, random numbers and interfaces come from; settable, so that runs can be reproduced.
 pub trait Host: Send + Sync + fmt::Debug {
     /// Nanoseconds of a clock.
     fn clock_ns(&self, clock: Clock) -> u64;
     /// A random number.
     fn random_u32(&self) -> u32;
+    /// Whether an interface exists, so that device maps may name it: in the network namespace of the calling thread.
+    fn device_exists(&self, ifindex: u32) -> bool {
+        crate::services::host_device_exists(ifindex)
+    }
 }
 
 /// The real clocks and random numbers of the host.

@@ -32,7 +32,9 @@ pub use ports::{Attach, Attached, Ports, PortsError};
 use crate::cpus::CpuSlots;
 use crate::ids::IdTable;
 use crate::pins::Pins;
+use crate::services::HostDevices;
 use crate::trace::TracePipe;
+use skep_maps::Devices;
 use std::sync::{Arc, Mutex};
 
 /// One machine. Shared by its connections.
@@ -48,6 +50,7 @@ pub struct Machine {
     cpus: CpuSlots,
     /// Held while something is attached or detached, so that two commands do not meet at one interface.
     attaching: Mutex<()>,
+    devices: Arc<dyn Devices>,
 }
 
 impl Machine {
@@ -63,6 +66,7 @@ impl Machine {
             trace: TracePipe::new(config.trace_lines_max),
             cpus: CpuSlots::new(config.cpus),
             attaching: Mutex::new(()),
+            devices: Arc::new(HostDevices(Arc::clone(&config.host))),
             config,
         })
     }
@@ -82,6 +86,16 @@ impl Machine {
         presence: Arc<dyn Presence>,
     ) -> Connection {
         Connection::new(Arc::clone(self), peer, Some(presence))
+    }
+
+    /// Removes the entries of device maps that name an interface, because it is gone, as Linux does. Whoever watches interfaces
+    /// calls it; without it, an entry goes when a command looks at it.
+    pub fn device_gone(&self, ifindex: u32) {
+        for map in self.maps.live() {
+            if let Some(devices) = map.map.object().devices() {
+                devices.forget(ifindex);
+            }
+        }
     }
 
     /// What it was made with.

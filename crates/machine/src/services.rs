@@ -1,9 +1,11 @@
 //! What running programs get of the machine: time, random numbers, the trace pipe.
 
-use crate::Machine;
 use crate::connection::Peer;
+use crate::{Host, Machine};
 use skep_helpers::{Clock, Services};
+use skep_maps::Devices;
 use skep_sys::clock;
+use std::sync::Arc;
 
 /// Services of one run, on behalf of a peer.
 #[derive(Debug)]
@@ -49,6 +51,21 @@ impl Services for RunServices<'_> {
             self.machine.trace.push(line.to_owned());
         }
     }
+}
+
+/// The host's interfaces, for maps.
+#[derive(Debug)]
+pub(crate) struct HostDevices(pub(crate) Arc<dyn Host>);
+
+impl Devices for HostDevices {
+    fn exists(&self, ifindex: u32) -> bool {
+        self.0.device_exists(ifindex)
+    }
+}
+
+/// Whether the host has an interface of that number.
+pub(crate) fn host_device_exists(ifindex: u32) -> bool {
+    skep_sys::interface_name(ifindex).is_ok()
 }
 
 /// A clock of the host.

@@ -1,13 +1,15 @@
 //! The one table from map type to constructor.
 
 use crate::array::Array;
+use crate::devmap::{DevMap, Shape};
 use crate::hash::Hash;
 use crate::layout::stride;
 use crate::percpu_array::PercpuArray;
-use crate::{Map, MapDef, MapRef};
+use crate::{Devices, Map, MapDef, MapRef};
 use skep_abi::MapHeader;
 use skep_memory::Shared;
 use skep_uapi::{Errno, MapType};
+use std::sync::Arc;
 
 /// A body and what compiled code may know of where its values are.
 struct Made {
@@ -16,12 +18,23 @@ struct Made {
     cpu_stride_bytes: u64,
 }
 
-/// Makes a map.
+impl Made {
+    /// A body whose values compiled code does not find by itself.
+    fn opaque(body: impl Map + 'static) -> Self {
+        Self {
+            body: Box::new(body),
+            values: 0,
+            cpu_stride_bytes: 0,
+        }
+    }
+}
+
+/// Makes a map. `devices` says which interfaces exist, to the maps that name them.
 ///
 /// # Errors
 /// As `BPF_MAP_CREATE`: EINVAL for attributes that the type does not take (or a type that skep does not know), E2BIG for sizes
 /// beyond its limits, ENOMEM.
-pub fn create(def: &MapDef) -> Result<MapRef, Errno> {
+pub fn create(def: &MapDef, devices: &Arc<dyn Devices>) -> Result<MapRef, Errno> {
     let made = match def.map_type {
         MapType::ARRAY => {
             let map = Array::new(def)?;
@@ -39,11 +52,9 @@ pub fn create(def: &MapDef) -> Result<MapRef, Errno> {
                 body: Box::new(map),
             }
         }
-        MapType::HASH => Made {
-            values: 0,
-            cpu_stride_bytes: 0,
-            body: Box::new(Hash::new(def)?),
-        },
+        MapType::HASH => Made::opaque(Hash::new(def)?),
+        MapType::DEVMAP => Made::opaque(DevMap::new(def, Shape::Array, devices)?),
+        MapType::DEVMAP_HASH => Made::opaque(DevMap::new(def, Shape::Hash, devices)?),
         _ => return Err(Errno::EINVAL),
     };
     let header = MapHeader {

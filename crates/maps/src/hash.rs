@@ -3,20 +3,20 @@
 //! Lookups walk a chain without a lock. Changes to a chain take the lock of its shard. Replacing a value puts a new element in the
 //! place of the old one by a single store, so that a reader always finds one of them and an address looked up earlier keeps
 //! the old value. (Inserting at the head and then removing the old one would let a reader between the two places miss both.)
-//! An element that left its chain keeps its link until the epoch ends, so that a walk that stands on it goes on.
 
+use crate::chains::Chains;
 use crate::layout::{Demand, len, stride};
 use crate::slab::{Node, Slab};
 use crate::{Map, MapDef};
 use foldhash::fast::FixedState;
-use skep_memory::{Block, Region};
+use skep_memory::Region;
 use skep_uapi::{
     BPF_F_NO_PREALLOC, BPF_F_NUMA_NODE, BPF_F_RDONLY, BPF_F_RDONLY_PROG, BPF_F_WRONLY,
     BPF_F_WRONLY_PROG, BPF_F_ZERO_SEED, Errno,
 };
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Flags that Linux takes for a hash map.
 const FLAGS: u32 = BPF_F_NO_PREALLOC
@@ -40,8 +40,7 @@ const ELEMENT_HEADER_BYTES: u64 = 48;
 /// A hash map.
 #[derive(Debug)]
 pub(crate) struct Hash {
-    heads: Block,
-    slab: Arc<Slab>,
+    chains: Chains,
     shards: [Mutex<()>; SHARDS],
     count: AtomicU32,
     seed: FixedState,
@@ -83,8 +82,10 @@ impl Hash {
             RandomState::new().hash_one(def.id)
         };
         Ok(Self {
-            heads: Block::new(len(u64::from(buckets) * 4)?).ok_or(Errno::ENOMEM)?,
-            slab: Slab::new(def.max_entries, def.key_size, stride(def.value_size))?,
+            chains: Chains::new(
+                buckets,
+                Slab::new(def.max_entries, def.key_size, stride(def.value_size))?,
+            )?,
             shards: [const { Mutex::new(()) }; SHARDS],
             count: AtomicU32::new(0),
             seed: FixedState::with_seed(seed),
@@ -110,66 +111,22 @@ impl Hash {
         }
     }
 
-    fn head(&self, bucket: u32) -> &AtomicU32 {
-        self.heads.cell32(bucket as usize * 4)
-    }
-
     fn lock(&self, bucket: Bucket) -> MutexGuard<'_, ()> {
         self.shards[bucket.number as usize % SHARDS]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The chain of a bucket, from the head.
-    fn chain(&self, bucket: u32) -> impl Iterator<Item = Node> + '_ {
-        let step = |cell: &AtomicU32| match cell.load(Ordering::Acquire) {
-            0 => None,
-            number => Some(Node(number)),
-        };
-        std::iter::successors(step(self.head(bucket)), move |node| {
-            step(self.slab.link(*node))
-        })
+    fn slab(&self) -> &Slab {
+        &self.chains.slab
     }
 
     fn find(&self, bucket: Bucket, key: &[u8]) -> Option<Node> {
         let matches = |node: &Node| {
-            self.slab.hash(*node).load(Ordering::Relaxed) == bucket.hash
-                && self.slab.key_is(*node, key)
+            self.slab().hash(*node).load(Ordering::Relaxed) == bucket.hash
+                && self.slab().key_is(*node, key)
         };
-        self.chain(bucket.number).find(matches)
-    }
-
-    /// The cell that leads to `node`; the chain's lock is held.
-    fn cell_before(&self, bucket: Bucket, node: Node) -> &AtomicU32 {
-        let leads_here = |before: &Node| self.slab.link(*before).load(Ordering::Relaxed) == node.0;
-        let before = self.chain(bucket.number).find(leads_here);
-        before.map_or_else(|| self.head(bucket.number), |before| self.slab.link(before))
-    }
-
-    /// Takes `node` out of its chain; the chain's lock is held.
-    fn unlink(&self, bucket: Bucket, node: Node) {
-        let behind = self.slab.link(node).load(Ordering::Relaxed);
-        self.cell_before(bucket, node)
-            .store(behind, Ordering::Release);
-        self.slab.release(node);
-    }
-
-    /// Puts `new` in the place of `old` in one store; the chain's lock is held.
-    fn replace(&self, bucket: Bucket, old: Node, new: Node) {
-        let behind = self.slab.link(old).load(Ordering::Relaxed);
-        self.slab.link(new).store(behind, Ordering::Relaxed);
-        self.cell_before(bucket, old)
-            .store(new.0, Ordering::Release);
-        self.slab.release(old);
-    }
-
-    /// Puts `new` at the head of the chain; the chain's lock is held.
-    fn push(&self, bucket: Bucket, new: Node) {
-        let head = self.head(bucket.number);
-        self.slab
-            .link(new)
-            .store(head.load(Ordering::Relaxed), Ordering::Relaxed);
-        head.store(new.0, Ordering::Release);
+        self.chains.chain(bucket.number).find(matches)
     }
 
     fn insert(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), Errno> {
@@ -191,12 +148,12 @@ impl Hash {
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room)
                 .map_err(|_| Errno::E2BIG)?;
         }
-        let node = match (self.slab.take(), old) {
+        let node = match (self.slab().take(), old) {
             (Ok(node), _) => node,
             // Without another element the value changes where it is, under the eyes of those who looked it up, as in Linux, where
             // elements are used again at once.
             (Err(_), Some(old)) => {
-                self.slab.set_value(old, 0, value);
+                self.slab().set_value(old, 0, value);
                 return Ok(());
             }
             (Err(errno), None) => {
@@ -204,12 +161,12 @@ impl Hash {
                 return Err(errno);
             }
         };
-        self.slab.set_key(node, key);
-        self.slab.set_value(node, 0, value);
-        self.slab.hash(node).store(bucket.hash, Ordering::Relaxed);
+        self.slab().set_key(node, key);
+        self.slab().set_value(node, 0, value);
+        self.slab().hash(node).store(bucket.hash, Ordering::Relaxed);
         match old {
-            Some(old) => self.replace(bucket, old, node),
-            None => self.push(bucket, node),
+            Some(old) => self.chains.replace(bucket.number, old, node),
+            None => self.chains.push(bucket.number, node),
         }
         Ok(())
     }
@@ -223,20 +180,20 @@ impl Hash {
         let _lock = self.lock(bucket);
         let node = self.find(bucket, key).ok_or(Errno::ENOENT)?;
         let kept = last(node);
-        self.unlink(bucket, node);
+        self.chains.unlink(bucket.number, node);
         self.count.fetch_sub(1, Ordering::Relaxed);
         Ok(kept)
     }
 
     fn value_of(&self, node: Node) -> Vec<u8> {
         let mut value = vec![0; self.value_size];
-        self.slab.value(node, 0, &mut value);
+        self.slab().value(node, 0, &mut value);
         value
     }
 
     fn key_of(&self, node: Node) -> Vec<u8> {
         let mut key = vec![0; self.key_size];
-        self.slab.key(node, &mut key);
+        self.slab().key(node, &mut key);
         key
     }
 }
@@ -244,7 +201,7 @@ impl Hash {
 impl Map for Hash {
     fn lookup(&self, _cpu: u32, key: &[u8]) -> Option<u64> {
         self.find(self.bucket(key), key)
-            .map(|node| self.slab.value_addr(node))
+            .map(|node| self.slab().value_addr(node))
     }
 
     fn update(&self, _cpu: u32, key: &[u8], value: &[u8], flags: u64) -> Result<(), Errno> {
@@ -275,19 +232,12 @@ impl Map for Hash {
             let bucket = self.bucket(key);
             self.find(bucket, key).map(|node| (bucket.number, node))
         });
-        let mut first = 0;
-        if let Some((bucket, node)) = found {
-            match self.slab.link(node).load(Ordering::Acquire) {
-                0 => first = bucket + 1,
-                next => return Ok(self.key_of(Node(next))),
-            }
-        }
-        let node = (first..=self.bucket_mask).find_map(|bucket| self.chain(bucket).next());
+        let node = self.chains.next(found, self.bucket_mask + 1);
         node.map(|node| self.key_of(node)).ok_or(Errno::ENOENT)
     }
 
     fn region_of(&self, addr: u64) -> Option<Region> {
-        self.slab.region_of(addr)
+        self.slab().region_of(addr)
     }
 
     fn memlock_bytes(&self) -> u64 {

@@ -7,12 +7,15 @@
 //!
 //! Tearing: values are copied by 8-byte words where they are aligned (they are, to 8), so that a command that reads while a
 //! program writes sees each aligned word whole, but not the value as a whole; as in Linux.
-//! This crate does not know programs, ids' lifetimes or BTF.
+//! This crate does not know programs, ids' lifetimes or BTF; which interfaces exist, whoever makes a map tells it ([`Devices`]).
 #![forbid(unsafe_code)]
 
 mod array;
+mod chains;
 mod create;
 mod def;
+mod device;
+mod devmap;
 mod hash;
 mod layout;
 mod map;
@@ -21,4 +24,5 @@ mod slab;
 
 pub use create::create;
 pub use def::MapDef;
+pub use device::{DeviceMap, Devices};
 pub use map::{Map, MapObject, MapRef, Pin, pin, renew};

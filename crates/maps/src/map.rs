@@ -1,6 +1,6 @@
 //! What every map type can do.
 
-use crate::slab;
+use crate::{DeviceMap, slab};
 use skep_memory::{Region, Shared};
 use skep_uapi::Errno;
 use std::fmt;
@@ -51,6 +51,11 @@ pub trait Map: Send + Sync + fmt::Debug {
 
     /// Address and size of the value that `ld_imm64` may point into, for types with global data.
     fn direct_value(&self) -> Option<Region> {
+        None
+    }
+
+    /// What the map offers if its entries are interfaces.
+    fn devices(&self) -> Option<&dyn DeviceMap> {
         None
     }
 

@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use proptest::prelude::*;
-use skep_maps::{MapDef, MapRef, create, pin};
+use skep_maps::{Devices, MapDef, MapRef, pin};
 use skep_uapi::{BPF_ANY, BPF_EXIST, BPF_F_NO_PREALLOC, BPF_NOEXIST, Errno, MapId, MapType};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 fn def(map_type: MapType, key_size: u32, value_size: u32, max_entries: u32) -> MapDef {
@@ -17,6 +18,20 @@ fn def(map_type: MapType, key_size: u32, value_size: u32, max_entries: u32) -> M
         map_flags: 0,
         cpus: 2,
     }
+}
+
+/// Interfaces 1 to 9 exist.
+#[derive(Debug)]
+struct Nine;
+
+impl Devices for Nine {
+    fn exists(&self, ifindex: u32) -> bool {
+        (1..=9).contains(&ifindex)
+    }
+}
+
+fn create(def: &MapDef) -> Result<MapRef, Errno> {
+    skep_maps::create(def, &(Arc::new(Nine) as Arc<dyn Devices>))
 }
 
 fn make(map_type: MapType, key_size: u32, value_size: u32, max_entries: u32) -> MapRef {
@@ -276,4 +291,96 @@ fn a_run_cannot_hoard_freed_elements() {
         again()
     }));
     assert_eq!(map.read(&key(2)), Ok(value(7)));
+}
+
+fn device(ifindex: u32) -> Vec<u8> {
+    ifindex.to_ne_bytes().to_vec()
+}
+
+/// Figures that Linux 6.18 shows in fdinfo.
+#[test]
+fn device_maps_charge_what_linux_does() {
+    for (map_type, entries, empty) in [
+        (MapType::DEVMAP, 3, 368),
+        (MapType::DEVMAP, 1000, 8344),
+        (MapType::DEVMAP_HASH, 3, 376),
+        (MapType::DEVMAP_HASH, 1000, 8536),
+    ] {
+        let map = make(map_type, 4, 4, entries);
+        let map = map.object();
+        assert_eq!(map.memlock_bytes(), empty, "{map_type} of {entries}");
+        map.write(&key(1), &device(2), BPF_ANY).unwrap();
+        map.write(&key(1), &device(3), BPF_ANY).unwrap();
+        assert_eq!(map.memlock_bytes(), empty + 64);
+    }
+    let too_many = def(MapType::DEVMAP_HASH, 4, 4, (1 << 31) + 1);
+    assert_eq!(create(&too_many).map(drop), Err(Errno::EINVAL));
+}
+
+#[test]
+fn an_interface_that_goes_leaves_no_entry() {
+    for map_type in [MapType::DEVMAP, MapType::DEVMAP_HASH] {
+        let map = make(map_type, 4, 8, 4);
+        let map = map.object();
+        let devices = map.devices().unwrap();
+        for (index, ifindex) in [(0, 2), (1, 3), (3, 2)] {
+            let value = [device(ifindex), vec![0; 4]].concat();
+            map.write(&key(index), &value, BPF_ANY).unwrap();
+        }
+        assert_eq!(devices.all(), [2, 3, 2]);
+        assert_eq!((devices.device(3), devices.device(2)), (Some(2), None));
+        devices.forget(2);
+        assert_eq!(devices.all(), [3]);
+        assert_eq!(map.read(&key(0)), Err(Errno::ENOENT));
+        assert_eq!(map.lookup(0, &key(3)), None);
+    }
+}
+
+/// Commands find out by themselves that an interface is gone.
+#[test]
+fn a_lookup_of_a_lost_interface_removes_its_entries() {
+    #[derive(Debug, Default)]
+    struct Switch(AtomicBool);
+    impl Devices for Switch {
+        fn exists(&self, _ifindex: u32) -> bool {
+            !self.0.load(Ordering::Relaxed)
+        }
+    }
+    let switch = Arc::new(Switch::default());
+    let devices: Arc<dyn Devices> = Arc::clone(&switch) as Arc<dyn Devices>;
+    let map = skep_maps::create(&def(MapType::DEVMAP_HASH, 4, 4, 2), &devices).unwrap();
+    let map = map.object();
+    map.write(&key(77), &device(5), BPF_ANY).unwrap();
+    map.write(&key(78), &device(5), BPF_ANY).unwrap();
+    switch.0.store(true, Ordering::Relaxed);
+    assert_eq!(map.devices().unwrap().device(77), Some(5));
+    assert_eq!(map.read(&key(77)), Err(Errno::ENOENT));
+    assert!(map.devices().unwrap().all().is_empty());
+}
+
+/// A reader finds the entry at any time while a command replaces it.
+#[test]
+fn a_replaced_device_is_never_missing() {
+    let map = make(MapType::DEVMAP_HASH, 4, 4, 4);
+    for index in [1, 5, 9] {
+        map.object()
+            .write(&key(index), &device(1), BPF_ANY)
+            .unwrap();
+    }
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let _pin = pin();
+                let ifindex = map.object().devices().unwrap().device(1);
+                assert!(matches!(ifindex, Some(1..=9)), "{ifindex:?}");
+            }
+        });
+        for round in 0..20_000_u32 {
+            let changed = [1, 5, 9][round as usize % 3];
+            let value = device(1 + round % 9);
+            map.object().write(&key(changed), &value, BPF_ANY).unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
 }

@@ -1,7 +1,7 @@
 //! Programs and runs.
 
 use crate::{Error, Verdict};
-use skep_exec::{EngineKind, Outcome, Packet, PacketSpec};
+use skep_exec::{EngineKind, Outcome, Packet, PacketSpec, Redirect};
 use skep_machine::{Connection, Prog};
 use skep_uapi::{Engine, Handle};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub struct Run {
     pub packet: Vec<u8>,
     /// The metadata in front of it.
     pub metadata: Vec<u8>,
-    /// Interface that the packet is redirected to, if it is.
+    /// Interface that the packet is redirected to, if it is to one; not for a broadcast to all of a map.
     pub redirect: Option<u32>,
     /// Time of all runs together.
     pub elapsed: Duration,
@@ -132,7 +132,7 @@ impl Prepared<'_> {
         let verdict = Verdict::from_retval(retval);
         let redirect = redirect
             .filter(|_| verdict == Verdict::Redirect)
-            .map(|redirect| redirect.ifindex);
+            .and_then(Redirect::ifindex);
         Ok(Run {
             verdict,
             retval,

@@ -35,6 +35,11 @@ pub const BPF_F_MMAPABLE: u32 = 1 << 10;
 /// Map: inner maps may have other sizes (`BPF_F_INNER_MAP`).
 pub const BPF_F_INNER_MAP: u32 = 1 << 12;
 
+/// Redirection through a map: to all of its interfaces (`BPF_F_BROADCAST`).
+pub const BPF_F_BROADCAST: u64 = 1 << 3;
+/// Broadcast: not to the interface that the packet came from (`BPF_F_EXCLUDE_INGRESS`).
+pub const BPF_F_EXCLUDE_INGRESS: u64 = 1 << 4;
+
 /// Program: strict alignment (`BPF_F_STRICT_ALIGNMENT`).
 pub const BPF_F_STRICT_ALIGNMENT: u32 = 1 << 0;
 /// Program: any alignment (`BPF_F_ANY_ALIGNMENT`).

@@ -2,13 +2,17 @@
 
 use crate::{BtfObject, Connection, MapBody, Object, name};
 use skep_btf::{Btf, Int, Kind};
+use skep_contracts::map_type_rule;
 use skep_maps::MapDef;
 use skep_uapi::{
-    BPF_F_RDONLY, BPF_F_RDONLY_PROG, BPF_F_WRONLY, BPF_F_WRONLY_PROG, BtfId, Errno, Handle,
-    MapCreate, MapId, MapInfo, MapType, TypeId, Value,
+    AttachType, BPF_F_RDONLY, BPF_F_RDONLY_PROG, BPF_F_WRONLY, BPF_F_WRONLY_PROG, BtfId, Errno,
+    Handle, MapCreate, MapId, MapInfo, MapType, TypeId, Value,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Flags that say what handles allow; the map itself does not keep them.
+const ACCESS_FLAGS: u32 = BPF_F_RDONLY | BPF_F_WRONLY;
 
 /// What a command wants of a map.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,7 +36,8 @@ pub(crate) fn create(connection: &Connection, create: MapCreate) -> Result<Value
     check_btf(&create, btf.as_deref())?;
     let machine = connection.machine();
     let made = machine.maps.insert(|id| {
-        let map = skep_maps::create(&MapDef::new(MapId(id), &create, machine.config().cpus))?;
+        let def = MapDef::new(MapId(id), &create, machine.config().cpus);
+        let map = skep_maps::create(&def, &machine.devices)?;
         Ok(MapBody {
             id: MapId(id),
             create,
@@ -46,7 +51,7 @@ pub(crate) fn create(connection: &Connection, create: MapCreate) -> Result<Value
     connection.open(Object::Map(map)).map(Value::Handle)
 }
 
-/// Types of key and value must exist and have the map's sizes. Of arrays, the key must be a 32-bit integer; only an array of one
+/// Types of key and value must exist and have the map's sizes; maps of interfaces take none even then (ENOTSUPP). Of arrays, the key must be a 32-bit integer; only an array of one
 /// entry that is global data, whose key means nothing, may leave the key without a type.
 fn check_btf(create: &MapCreate, btf: Option<&BtfObject>) -> Result<(), Errno> {
     let (key, value) = (create.btf_key_type_id, create.btf_value_type_id);
@@ -54,19 +59,27 @@ fn check_btf(create: &MapCreate, btf: Option<&BtfObject>) -> Result<(), Errno> {
         let untyped = key == TypeId(0) && value == TypeId(0);
         return if untyped { Ok(()) } else { Err(Errno::EINVAL) };
     };
+    let of_devices = is_of_devices(create.map_type);
     let key_good = if key == TypeId(0) {
-        create.map_type == MapType::ARRAY
+        let is_global_data = create.map_type == MapType::ARRAY
             && create.max_entries == 1
-            && matches!(btf.get(value).map(|ty| &ty.kind), Some(Kind::Datasec(_)))
+            && matches!(btf.get(value).map(|ty| &ty.kind), Some(Kind::Datasec(_)));
+        of_devices || is_global_data
     } else {
         let is_array = matches!(create.map_type, MapType::ARRAY | MapType::PERCPU_ARRAY);
         btf.size_of(key) == Some(create.key_size) && (!is_array || is_index(btf, key))
     };
-    if key_good && value != TypeId(0) && btf.size_of(value) == Some(create.value_size) {
-        Ok(())
-    } else {
-        Err(Errno::EINVAL)
+    let good = key_good && value != TypeId(0) && btf.size_of(value) == Some(create.value_size);
+    match (good, of_devices) {
+        (true, false) => Ok(()),
+        (true, true) => Err(Errno::ENOTSUPP),
+        (false, _) => Err(Errno::EINVAL),
     }
+}
+
+/// Whether a map's entries are interfaces.
+fn is_of_devices(map_type: MapType) -> bool {
+    matches!(map_type, MapType::DEVMAP | MapType::DEVMAP_HASH)
 }
 
 /// Whether a type is a 32-bit integer, whatever it is called.
@@ -133,7 +146,26 @@ pub(crate) fn update(
 ) -> Result<Value, Errno> {
     let map = open(connection, handle, Want::Write)?;
     check_key(&map, key)?;
+    refuse_device_program(connection, &map, value)?;
     write(&map, || map.map.object().write(key, value, flags)).map(|()| Value::Unit)
+}
+
+/// Refuses (EOPNOTSUPP) a program that Linux would run on what is redirected to a device map's entry: skep does not yet. Whatever
+/// else an entry's second word names, the map refuses as Linux does.
+fn refuse_device_program(
+    connection: &Connection,
+    map: &MapBody,
+    value: &[u8],
+) -> Result<(), Errno> {
+    let handle = match value.as_chunks::<4>() {
+        ([_, prog], []) if is_of_devices(map.create.map_type) => u32::from_ne_bytes(*prog),
+        _ => return Ok(()),
+    };
+    let prog = connection.prog(Handle(handle)).ok();
+    if prog.is_some_and(|prog| prog.expected_attach_type == AttachType::XDP_DEVMAP) {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    Ok(())
 }
 
 pub(crate) fn delete(connection: &Connection, handle: Handle, key: &[u8]) -> Result<Value, Errno> {
@@ -183,11 +215,12 @@ pub(crate) fn freeze(connection: &Connection, handle: Handle) -> Result<Value, E
 pub(crate) fn info(connection: &Connection, handle: Handle) -> Result<Value, Errno> {
     let map = connection.map(handle)?;
     let create = &map.create;
+    let implied = map_type_rule(create.map_type).map_or(0, |rule| rule.implied_flags);
     Ok(Value::MapInfo(Box::new(MapInfo {
         id: map.id,
         map_type: create.map_type,
         name: create.name.clone(),
-        map_flags: create.map_flags,
+        map_flags: (create.map_flags | implied) & !ACCESS_FLAGS,
         key_size: create.key_size,
         value_size: create.value_size,
         max_entries: create.max_entries,

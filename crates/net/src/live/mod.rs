@@ -6,9 +6,26 @@
 //!
 //! [`LivePorts`]: crate::live::LivePorts
 
+mod changes;
+mod check;
+mod devices;
 mod ledger;
+mod mark;
+mod monitor;
+mod outlets;
+mod packet_way;
+mod place;
+mod ports;
+mod refusal;
+mod tap_way;
 mod undo;
+mod upkeep;
+mod wake;
 mod way;
+mod wires;
+mod wiring;
+mod worker;
 
 pub use ledger::{Direction, Ledger, LedgerError, Promise, Undo};
+pub use ports::LivePorts;
 pub use undo::{FoundFilter, Kernel, KernelError, UndoError, Undone};

@@ -8,8 +8,8 @@ use super::place::{Attachment, Place};
 use super::wake::{Sleeper, Waker, pair};
 use super::way::{Destination, Next, Way};
 use crate::Verdict;
-use skep_exec::{EngineKind, Packet, Runner};
-use skep_machine::{LinkObject, Prog};
+use skep_exec::{EngineKind, Packet, Redirect, Runner};
+use skep_machine::Prog;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl Worker {
             sleeper,
             stop: Arc::clone(&stop),
         };
-        let thread = Builder::new().name(thread_name(name)).spawn(move || {
+        let thread = Builder::new().name(peer_name(name)).spawn(move || {
             if let Err(error) = work.run() {
                 on_failure(&error);
             }
@@ -72,13 +72,21 @@ impl Worker {
     pub(crate) fn stop(self) {
         self.stop.store(true, Ordering::Release);
         self.waker.wake();
-        // It does not panic: a panic of a run is caught there. If it did, the way was dropped, which undoes all.
-        drop(self.thread.join());
+        // The worker itself may be the one who ends it. It does not panic: a panic of a run is caught there. If it did, the way was
+        // dropped, which undoes all.
+        if self.thread.thread().id() != std::thread::current().id() {
+            drop(self.thread.join());
+        }
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.thread.is_finished()
     }
 }
 
-/// A thread's name, which Linux cuts to 15 bytes.
-pub(crate) fn thread_name(interface: &str) -> String {
+/// Name of an interface's worker, as a thread and in the trace pipe, where Linux cuts names to 15 bytes.
+pub(crate) fn peer_name(interface: &str) -> String {
     let mut name = format!("skep-{interface}").replace('\0', "");
     while name.len() > 15 {
         name.pop();
@@ -207,10 +215,30 @@ impl Work {
             Verdict::Pass => way.send(Destination::Stack, packet),
             Verdict::Tx => way.send(Destination::Wire, packet),
             Verdict::Redirect => match redirect {
-                Some(redirect) => way.send(Destination::Interface(redirect.ifindex), packet),
+                Some(redirect) => {
+                    redirect_to(redirect, prog, attachment.ifindex, |ifindex| {
+                        way.send(Destination::Interface(ifindex), packet);
+                    });
+                }
                 None => attachment.counts.undelivered(),
             },
             Verdict::Aborted | Verdict::Unknown(_) => failures.push(Failure::Verdict(verdict)),
+        }
+    }
+}
+
+/// Calls with each interface that a frame goes to that came in at `from`.
+fn redirect_to(redirect: Redirect, prog: &Prog, from: u32, mut send: impl FnMut(u32)) {
+    match redirect {
+        Redirect::Interface { ifindex } | Redirect::Entry { ifindex, .. } => send(ifindex),
+        Redirect::Broadcast {
+            map,
+            exclude_ingress,
+            ..
+        } => {
+            let but_not = exclude_ingress.then_some(from);
+            let targets = prog.image.broadcast_targets(map, but_not);
+            targets.into_iter().for_each(send);
         }
     }
 }

@@ -5,7 +5,13 @@ use skep_uapi::{
     BPF_ANY, Command, Handle, MapCreate, MapType, ObjectKind, ProgLoad, TypeId, Value,
 };
 
-const TYPES: [MapType; 3] = [MapType::ARRAY, MapType::HASH, MapType::PERCPU_ARRAY];
+const TYPES: [MapType; 5] = [
+    MapType::ARRAY,
+    MapType::HASH,
+    MapType::PERCPU_ARRAY,
+    MapType::DEVMAP,
+    MapType::DEVMAP_HASH,
+];
 
 fn key(number: u32) -> Vec<u8> {
     number.to_ne_bytes().to_vec()

@@ -8,6 +8,7 @@
 )]
 
 mod battery;
+mod devices;
 mod edges;
 mod maps;
 mod objects;
@@ -36,6 +37,8 @@ const CASES: &[(&str, Case)] = &[
     ("hash", maps::hash),
     ("percpu_array", maps::percpu_array),
     ("map_create", maps::create_errors),
+    ("device_maps", devices::commands),
+    ("redirect_map", devices::redirection),
     ("freeze", maps::freeze),
     ("access_flags", maps::access_flags),
     ("map_info", maps::info),

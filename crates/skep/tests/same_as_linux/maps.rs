@@ -7,6 +7,14 @@ use skep_uapi::{
     MapType, Value,
 };
 
+const TYPES: [MapType; 5] = [
+    MapType::ARRAY,
+    MapType::HASH,
+    MapType::PERCPU_ARRAY,
+    MapType::DEVMAP,
+    MapType::DEVMAP_HASH,
+];
+
 fn key(number: u32) -> Vec<u8> {
     number.to_ne_bytes().to_vec()
 }
@@ -142,7 +150,7 @@ pub(crate) fn percpu_array(world: &World<'_>, t: &mut Transcript) {
 pub(crate) fn create_errors(world: &World<'_>, t: &mut Transcript) {
     let mut attempt =
         |what: &str, create: MapCreate| t.result(what, world.call(Command::MapCreate(create)));
-    for map_type in [MapType::ARRAY, MapType::HASH, MapType::PERCPU_ARRAY] {
+    for map_type in TYPES {
         for (key_size, value_size) in [
             (0, 4),
             (4, 0),
@@ -270,6 +278,9 @@ pub(crate) fn info(world: &World<'_>, t: &mut Transcript) {
         (MapType::HASH, 4, 8, 1000, 0),
         (MapType::HASH, 13, 17, 777, BPF_F_NO_PREALLOC),
         (MapType::PERCPU_ARRAY, 4, 100, 64, 0),
+        (MapType::HASH, 4, 4, 4, BPF_F_WRONLY),
+        (MapType::DEVMAP, 4, 4, 1000, 0),
+        (MapType::DEVMAP_HASH, 4, 8, 1000, BPF_F_RDONLY),
     ];
     for (map_type, key_size, value_size, max_entries, map_flags) in shapes {
         let create = MapCreate {

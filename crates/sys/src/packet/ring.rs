@@ -74,10 +74,7 @@ impl RxRing {
         option::set(fd, packet(libc::PACKET_IGNORE_OUTGOING), 1)?;
         option::set(fd, packet(libc::PACKET_RX_RING), request(spec)?)?;
         let blocks = Blocks::map(fd, spec)?;
-        if !filter.is_empty() {
-            let mut filter: Vec<_> = filter.iter().copied().map(sock_filter).collect();
-            option::attach_filter(fd, &mut filter)?;
-        }
+        attach_filter(fd, filter)?;
         option::bind(fd, ifindex, ALL_PROTOCOLS)?;
         Ok(Self {
             socket,
@@ -126,6 +123,14 @@ impl RxRing {
                 Err(_) => self.malformed_blocks = self.malformed_blocks.saturating_add(1),
             }
         }
+    }
+
+    /// Puts another filter in the place of the one that the ring was opened with, if it is not empty. Frames that are in the ring stay.
+    ///
+    /// # Errors
+    /// `EINVAL` for a filter that the kernel refuses.
+    pub fn set_filter(&self, filter: &[ClassicInsn]) -> io::Result<()> {
+        attach_filter(self.socket.as_fd(), filter)
     }
 
     /// What happened since the last call.
@@ -177,6 +182,14 @@ fn request(spec: RingSpec) -> io::Result<libc::tpacket_req3> {
         tp_sizeof_priv: 0,
         tp_feature_req_word: 0,
     })
+}
+
+fn attach_filter(fd: BorrowedFd<'_>, filter: &[ClassicInsn]) -> io::Result<()> {
+    if filter.is_empty() {
+        return Ok(());
+    }
+    let mut filter: Vec<_> = filter.iter().copied().map(sock_filter).collect();
+    option::attach_filter(fd, &mut filter)
 }
 
 fn sock_filter(insn: ClassicInsn) -> libc::sock_filter {

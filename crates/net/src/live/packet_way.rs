@@ -1,0 +1,171 @@
+//! The packet way: a packet socket's ring sees X's frames, X's own copies are sunk, what passes is put back ([`Wiring`]).
+//!
+//! Needs nothing but packet sockets, veth and tc with the classic `bpf` classifier and `mirred`, so an ordinary user has it in a network
+//! namespace of their own. The program sees frames as Linux's generic XDP shows them: linear, up to 64 KiB long, without the
+//! VLAN tag that the card (or the kernel for it) took out; the tag goes back when the frame is sent on.
+//!
+//! What differs from Linux: a frame that passed has the mark M (`fwmark`) in the host's stack, and whoever listens on X with a packet
+//! socket sees it twice.
+
+use super::ledger::Ledger;
+use super::mark::{Mark, Marked};
+use super::outlets::{Offload, Outgoing, Outlets};
+use super::refusal::Refusal;
+use super::way::{Destination, Losses, Next, Way};
+use super::wires::Wires;
+use super::wiring::Wiring;
+use skep_exec::{Packet, PacketSpec};
+use skep_sys::netlink::LinkInfo;
+use skep_sys::packet::{RingSpec, RxRing, TxSocket};
+use skep_sys::wait_any_readable;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Blocks hold several frames of 64 KiB; all together what comes in a few milliseconds at 10 Gbit/s.
+const RING: RingSpec = RingSpec {
+    block_bytes: 256 << 10,
+    blocks: 32,
+    retire: Duration::from_millis(1),
+};
+/// Under load losses are looked for once in so many bursts.
+const BURSTS_PER_LOOK: u32 = 64;
+
+/// The way to one interface.
+#[derive(Debug)]
+pub(crate) struct PacketWay {
+    ring: RxRing,
+    stack: TxSocket,
+    outlets: Outlets,
+    wiring: Arc<Wiring>,
+    ifindex: u32,
+    /// Of the frame taken last.
+    offload: Offload,
+    /// Whether the ring's socket has said something that may be an error.
+    spoken: bool,
+    idle: bool,
+    bursts: u32,
+    losses: Losses,
+}
+
+impl PacketWay {
+    /// Takes over the packets of an interface. What was changed is undone on failure.
+    pub(crate) fn open(
+        ledger: Arc<dyn Ledger>,
+        link: &LinkInfo,
+        wires: Arc<Wires>,
+    ) -> Result<(Self, Arc<Wiring>), Refusal> {
+        let failed = |error| Refusal::system("a packet socket", error);
+        let mark = Mark::random().map_err(failed)?;
+        // What may be refused without any change is tried first.
+        let stack = TxSocket::open(Some(mark.get())).map_err(failed)?;
+        let outlets = Outlets::open(wires).map_err(failed)?;
+        let ifindex = link.index.get();
+        let ring = RxRing::open(ifindex, RING, &Mark::nothing()).map_err(failed)?;
+        let wiring = Arc::new(Wiring::build(ledger, link, mark)?);
+        wiring.sink()?;
+        // A frame between these two lines is lost, as when a driver restarts its queues for a program; in the other order it
+        // would reach the host twice.
+        ring.set_filter(&mark.program(Marked::Spared))
+            .map_err(failed)?;
+        let way = Self {
+            ring,
+            stack,
+            outlets,
+            wiring: Arc::clone(&wiring),
+            ifindex,
+            offload: Offload::default(),
+            spoken: false,
+            idle: true,
+            bursts: 0,
+            losses: Losses::default(),
+        };
+        Ok((way, wiring))
+    }
+
+    /// Clears what the socket has to say when it has no frame: that the interface went down, which it may come back from.
+    fn hear(&mut self) -> io::Result<()> {
+        match self.ring.take_error() {
+            Some(error) if error.kind() != io::ErrorKind::NetworkDown => Err(error),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+impl Way for PacketWay {
+    fn wait(&mut self, wake: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
+        let ready = wait_any_readable(&[wake, self.ring.as_fd()], timeout)?;
+        self.spoken = ready == Some(1);
+        Ok(ready == Some(0))
+    }
+
+    fn next(&mut self, packet: &mut Packet) -> io::Result<Next> {
+        let spec = PacketSpec {
+            ifindex: self.ifindex,
+            ..PacketSpec::default()
+        };
+        while let Some(frame) = self.ring.next() {
+            self.spoken = false;
+            self.idle = false;
+            if !frame.is_truncated() && packet.refill(&[frame.data], &spec).is_ok() {
+                self.offload = Offload {
+                    vnet: frame.vnet,
+                    vlan: frame.vlan,
+                };
+                return Ok(Next::Frame);
+            }
+            self.losses.missed += 1;
+        }
+        if std::mem::take(&mut self.spoken) {
+            self.hear()?;
+        }
+        self.idle = true;
+        Ok(Next::Empty)
+    }
+
+    fn send(&mut self, to: Destination, packet: &mut Packet) {
+        let head_delta = packet.head_delta();
+        let frame = Outgoing::new(packet.linear(), self.offload, head_delta);
+        match to {
+            Destination::Stack => {
+                let entry = self.wiring.entry;
+                frame.with_parts(|parts| self.stack.push(entry, frame.vnet(), parts));
+            }
+            Destination::Wire => self.outlets.send(self.ifindex, &frame),
+            Destination::Interface(ifindex) => self.outlets.send(ifindex, &frame),
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.stack.is_empty() {
+            self.losses.undelivered += u64::from(self.stack.flush().failed);
+        }
+        self.outlets.flush();
+        self.losses.undelivered += self.outlets.take_lost();
+    }
+
+    fn take_losses(&mut self) -> Losses {
+        self.bursts += 1;
+        if self.idle || self.bursts >= BURSTS_PER_LOOK {
+            self.bursts = 0;
+            // Without an answer nothing is known to be lost.
+            let lost = self.ring.take_statistics().unwrap_or_default();
+            self.losses.missed += u64::from(lost.drops) + u64::from(lost.malformed_blocks);
+        }
+        std::mem::take(&mut self.losses)
+    }
+
+    fn let_go(&mut self) {
+        self.wiring.unsink();
+        // What comes from now on reaches the host by itself. If this fails, such frames reach it twice until all is undone.
+        let _: io::Result<()> = self.ring.set_filter(&Mark::nothing());
+    }
+}
+
+impl Drop for PacketWay {
+    /// The monitor may hold the wiring a moment longer; whoever waits for the worker waits for this.
+    fn drop(&mut self) {
+        self.wiring.remove();
+    }
+}

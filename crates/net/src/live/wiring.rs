@@ -1,0 +1,341 @@
+//! Our devices and filters around an interface X, for the packet way.
+//!
+//! ```text
+//!            packet socket (ring) ──► program ──► PASS: sent on a, marked M
+//!                 ▲                                   │
+//! frames ──► X ───┤ tc ingress of X: M ──► stack      a ══ b  tc ingress of b: M ──► X's ingress
+//!                 └─ not M ──► sent on c ══ d (down: lost)
+//! ```
+//!
+//! A packet socket sees a frame before tc ingress does, so the host's own copy can be sunk there: the filter redirects it to c, whose
+//! other end is down. What the program passes enters by b and is put into X's ingress, where the mark spares it. Everything that
+//! bears a name is ours alone and promised to the ledger before it is made; b's filter goes with b.
+//!
+//! Somebody else may remove any of it at any time, and then packets would pass without a verdict, or twice, or not at all. What
+//! can be put back is put back ([`Upkeep::check`]); else the attachment ends.
+
+use super::changes::Changes;
+use super::check::Owner;
+use super::ledger::{Direction as Side, Ledger, Undo};
+use super::mark::{Mark, Marked, random_word};
+use super::refusal::Refusal;
+use super::upkeep::{Broken, Restored, Upkeep};
+use skep_sys::netlink::{
+    BpfFilter, Direction, FilterInfo, IfIndex, IfName, IngressQdisc, LinkInfo, Netlink,
+    NetlinkError, NewLink, PROTOCOL_ALL, Redirect, disable_ipv6,
+};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Preference of our filters: they must come first.
+const PREFERENCE: u16 = 1;
+/// Handle of b's filter, which is alone there.
+const HANDLE: u32 = 1;
+/// Longest MTU that a veth takes: whatever X lets in passes a, also when X's own is changed later, and with tags before it.
+const MTU: u32 = 65_535;
+
+/// What was made for one interface.
+#[derive(Debug)]
+pub(crate) struct Wiring {
+    state: Mutex<State>,
+    /// The device that passed frames are sent on.
+    pub(crate) entry: u32,
+}
+
+#[derive(Debug)]
+struct State {
+    netlink: Netlink,
+    changes: Changes,
+    plan: Plan,
+    /// a, b, c.
+    devices: [IfIndex; 3],
+    /// Address that b has.
+    mac: Option<[u8; 6]>,
+    /// Whether X's frames are to be sunk now.
+    sinks: bool,
+}
+
+/// What is chosen before anything is made.
+#[derive(Debug)]
+struct Plan {
+    x: IfIndex,
+    names: [IfName; 4],
+    mark: Mark,
+    /// Handle of X's filter.
+    handle: u32,
+    /// Cookie of X's filter.
+    cookie: [u8; 16],
+}
+
+impl Plan {
+    fn new(x: IfIndex, mark: Mark) -> Result<Self, Refusal> {
+        let random = || random_word().map_err(|error| Refusal::system("a random number", error));
+        let stem = random()?;
+        let name = |end| IfName::new(&format!("sk{stem:08x}{end}")).expect("eleven good bytes");
+        let mut cookie = [0; 16];
+        skep_sys::fill_random(&mut cookie)
+            .map_err(|error| Refusal::system("a random number", error))?;
+        Ok(Self {
+            x,
+            names: ['a', 'b', 'c', 'd'].map(name),
+            mark,
+            handle: random()? >> 1 | 1,
+            cookie,
+        })
+    }
+
+    fn delete(&self, device: usize) -> Undo {
+        Undo::DeleteLink {
+            name: self.names[device].as_str().to_owned(),
+        }
+    }
+
+    fn delete_sink(&self) -> Undo {
+        Undo::DeleteFilter {
+            ifindex: self.x.get(),
+            direction: Side::Ingress,
+            preference: PREFERENCE,
+            handle: self.handle,
+            cookie: self.cookie.to_vec(),
+        }
+    }
+
+    /// Puts the filter on X that sinks what is not marked.
+    fn add_sink(&self, netlink: &mut Netlink, c: IfIndex) -> Result<(), NetlinkError> {
+        netlink.add_bpf_filter(&BpfFilter {
+            index: self.x,
+            direction: Direction::Ingress,
+            preference: PREFERENCE,
+            handle: self.handle,
+            program: &self.mark.program(Marked::Spared),
+            redirect: Redirect {
+                to: c,
+                direction: Direction::Egress,
+            },
+            cookie: &self.cookie,
+        })
+    }
+
+    /// Puts the filter on b that hands what is marked to X.
+    fn add_entry(&self, netlink: &mut Netlink, b: IfIndex) -> Result<(), NetlinkError> {
+        netlink.add_bpf_filter(&BpfFilter {
+            index: b,
+            direction: Direction::Ingress,
+            preference: PREFERENCE,
+            handle: HANDLE,
+            program: &self.mark.program(Marked::Taken),
+            redirect: Redirect {
+                to: self.x,
+                direction: Direction::Ingress,
+            },
+            cookie: &[],
+        })
+    }
+}
+
+impl Wiring {
+    /// Makes all but X's filter: nothing is different yet for X's packets. What was made is undone on failure.
+    pub(crate) fn build(
+        ledger: Arc<dyn Ledger>,
+        link: &LinkInfo,
+        mark: Mark,
+    ) -> Result<Self, Refusal> {
+        let mut netlink = Netlink::open()?;
+        refuse_foreign(&mut netlink, link)?;
+        let plan = Plan::new(link.index, mark)?;
+        let mut changes = Changes::new(ledger);
+        match make(&mut netlink, &mut changes, &plan, link) {
+            Ok(devices) => Ok(Self {
+                entry: devices[0].get(),
+                state: Mutex::new(State {
+                    netlink,
+                    changes,
+                    plan,
+                    devices,
+                    mac: link.mac,
+                    sinks: false,
+                }),
+            }),
+            Err(refusal) => {
+                changes.undo(&mut netlink, |_| true);
+                Err(refusal)
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the host get no frame any more but those with the mark.
+    pub(crate) fn sink(&self) -> Result<(), Refusal> {
+        let mut state = self.lock();
+        let State {
+            netlink,
+            changes,
+            plan,
+            devices: [_, _, c],
+            ..
+        } = &mut *state;
+        changes.make(netlink, plan.delete_sink(), |netlink| {
+            plan.add_sink(netlink, *c)
+        })?;
+        state.sinks = true;
+        Ok(())
+    }
+
+    /// Lets the host get its frames again.
+    pub(crate) fn unsink(&self) {
+        let mut state = self.lock();
+        state.sinks = false;
+        let State {
+            netlink, changes, ..
+        } = &mut *state;
+        changes.undo(netlink, |undo| matches!(undo, Undo::DeleteFilter { .. }));
+    }
+}
+
+impl Wiring {
+    /// Undoes all that is not undone yet.
+    pub(crate) fn remove(&self) {
+        self.unsink();
+        let mut state = self.lock();
+        let State {
+            netlink, changes, ..
+        } = &mut *state;
+        changes.undo(netlink, |_| true);
+    }
+}
+
+impl Drop for Wiring {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// What must not be there before ours.
+fn refuse_foreign(netlink: &mut Netlink, link: &LinkInfo) -> Result<(), Refusal> {
+    let filters = netlink.filters(link.index, Direction::Ingress)?;
+    let in_the_way = |filter: &&FilterInfo| {
+        let id = &filter.id;
+        id.preference == PREFERENCE && (id.kind != "bpf" || id.protocol != PROTOCOL_ALL)
+    };
+    match filters.iter().find(in_the_way) {
+        None => Ok(()),
+        Some(filter) => Err(Refusal::PreferenceTaken {
+            name: link.name.clone(),
+            preference: PREFERENCE,
+            kind: filter.id.kind.clone(),
+        }),
+    }
+}
+
+/// Makes devices, b's filter and X's clsact; gives a, b and c.
+fn make(
+    netlink: &mut Netlink,
+    changes: &mut Changes,
+    plan: &Plan,
+    link: &LinkInfo,
+) -> Result<[IfIndex; 3], Refusal> {
+    let owner = Owner::this_process(plan.x).alias();
+    let end = |device: usize, mac| NewLink {
+        name: plan.names[device].clone(),
+        mac,
+        mtu: Some(MTU),
+        alias: (device == 0).then(|| owner.clone()),
+    };
+    for (first, mac) in [(0, link.mac), (2, None)] {
+        changes.make(netlink, plan.delete(first), |netlink| {
+            netlink.create_veth(&end(first, None), &end(first + 1, mac))
+        })?;
+    }
+    for name in &plan.names {
+        disable_ipv6(name)?;
+    }
+    let mut index = |device: usize| {
+        let name = &plan.names[device];
+        let found = netlink.link_by_name(name)?.map(|link| link.index);
+        found.ok_or_else(|| Refusal::Vanished(name.to_string()))
+    };
+    let devices = [index(0)?, index(1)?, index(2)?];
+    let [_, b, _] = devices;
+    netlink.add_clsact(b)?;
+    plan.add_entry(netlink, b)?;
+    for device in devices {
+        netlink.set_up(device)?;
+    }
+    make_clsact(netlink, changes, plan.x)?;
+    Ok(devices)
+}
+
+/// Gives X a clsact, if nothing is there that filters hang on.
+fn make_clsact(netlink: &mut Netlink, changes: &mut Changes, x: IfIndex) -> Result<(), Refusal> {
+    match netlink.ingress_qdisc(x)? {
+        Some(IngressQdisc::Clsact | IngressQdisc::Other(_)) => Ok(()),
+        None => {
+            let undo = Undo::DeleteClsact { ifindex: x.get() };
+            changes.make(netlink, undo, |netlink| netlink.add_clsact(x))
+        }
+    }
+}
+
+impl Upkeep for Wiring {
+    fn changed(&self, link: &LinkInfo) {
+        let mut state = self.lock();
+        let [_, b, _] = state.devices;
+        if link.index == state.plan.x {
+            // Frames enter X as they would by themselves only if they were for b's address as they are for X's.
+            if let Some(mac) = link.mac
+                && state.mac != link.mac
+                && state.netlink.set_mac(b, mac).is_ok()
+            {
+                state.mac = link.mac;
+            }
+        } else if state.devices.contains(&link.index) && !link.flags.is_up() {
+            // A failure shows in the next check, or in frames that are not delivered.
+            let _: Result<(), NetlinkError> = state.netlink.set_up(link.index);
+        }
+    }
+
+    fn uses(&self, index: IfIndex) -> bool {
+        self.lock().devices.contains(&index)
+    }
+
+    fn check(&self) -> Result<Restored, Broken> {
+        let mut state = self.lock();
+        let State {
+            netlink,
+            changes,
+            plan,
+            devices: [_, b, c],
+            sinks,
+            ..
+        } = &mut *state;
+        if !*sinks {
+            return Ok(Restored::Nothing);
+        }
+        let broken = |error: &dyn std::fmt::Display| Broken(error.to_string());
+        if netlink.link_by_index(*c).map_err(|e| broken(&e))?.is_none() {
+            return Err(Broken(format!("{} was deleted", plan.names[2])));
+        }
+        let entries = netlink.filters(*b, Direction::Ingress);
+        if entries.map_err(|e| broken(&e))?.is_empty() {
+            if !netlink.clsact_exists(*b).map_err(|e| broken(&e))? {
+                netlink.add_clsact(*b).map_err(|e| broken(&e))?;
+            }
+            plan.add_entry(netlink, *b).map_err(|e| broken(&e))?;
+            return Ok(Restored::Filter);
+        }
+        let filters = netlink.filters(plan.x, Direction::Ingress);
+        let ours = |filter: &FilterInfo| {
+            let mut actions = filter.actions.iter();
+            actions.any(|action| action.cookie == plan.cookie)
+        };
+        if filters.map_err(|e| broken(&e))?.iter().any(ours) {
+            return Ok(Restored::Nothing);
+        }
+        // A clsact that we made before is promised already; a second promise of it does no harm.
+        make_clsact(netlink, changes, plan.x).map_err(|e| broken(&e))?;
+        plan.add_sink(netlink, *c).map_err(|e| broken(&e))?;
+        Ok(Restored::Filter)
+    }
+}
