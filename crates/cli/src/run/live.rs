@@ -8,6 +8,7 @@ use super::report::Report;
 use super::{Ready, load};
 use crate::app::Session;
 use crate::calls;
+use crate::connect::{self, failure};
 use crate::failure::{Failure, Outcome};
 use crate::net::Interface;
 use crate::net::attach::about;
@@ -16,6 +17,8 @@ use crate::net::tally::Tally;
 use crate::output::{escape, object, plain};
 use skep::{Config, Machine, Ports};
 use skep_btf::json::Node;
+use skep_daemon::Guardian;
+use skep_net::live::LivePorts;
 use skep_sys::TerminationSignals;
 use skep_uapi::{Bpf, Command, Existing, NetAttach, NetLive, ObjectKind, XdpMode};
 use std::io::{self, IsTerminal};
@@ -53,9 +56,8 @@ pub(super) fn run(session: &mut Session, options: &RunOptions, on: &LiveOptions)
 
 /// What attaches to real interfaces, with a guardian that undoes it should this process die.
 fn live_ports() -> Outcome<Arc<dyn Ports>> {
-    Err(Failure::message(
-        "this build of skep run has no way to an interface; use skep prog load and skep net attach",
-    ))
+    let guardian = Guardian::of_process(connect::guardian_launch()?, &connect::endpoint()?);
+    Ok(LivePorts::new(Arc::new(guardian.map_err(failure)?)))
 }
 
 /// Where the program goes. Dropping it takes everything off.
