@@ -12,9 +12,10 @@
 //! that it took out of a frame back in before a TAP device gets it, so that it is taken out here again: the program sees
 //! what it sees in the packet way.
 //!
-//! What passes could also be written to a queue N of a second TAP and be let by for its `queue_mapping` N. It is not: a far end
-//! with as many send queues can choose that number for its frames, which the program then would never see. A mark of 32 random
-//! bits cannot be guessed, does not cross network namespaces, and sending in batches costs less than a write for each frame.
+//! What passes could also be written to a queue N of a second TAP and be let by for its `queue_mapping` N. It is not, although
+//! that is cheaper (measured on one core of a VM: 1.0 µs against 1.7 µs of sending on a): a far end with as many send queues
+//! can choose that number for its frames, which the program then would never see. A mark of 32 random bits cannot be guessed and
+//! does not cross network namespaces, and a TAP cannot give one.
 //!
 //! What differs from Linux: as in the packet way, a frame that passed has the mark M in the host's stack.
 

@@ -17,11 +17,17 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Chunks that all queues of an interface have together, if they need no more: 64 MiB.
 const CHUNKS: u32 = 16 << 10;
-/// Chunks of a queue at least and at most: 4 and 16 MiB. A frame of 64 KiB takes 18.
-const QUEUE_CHUNKS: [u32; 2] = [1 << 10, 4 << 10];
+/// Chunks of a queue at least and at most: 1 and 16 MiB. A frame of 64 KiB takes 18.
+const QUEUE_CHUNKS: [u32; 2] = [1 << 8, 4 << 10];
+/// More memory would be locked than is allowed, as Linux says it here.
+const ENOBUFS: i32 = 105;
+/// How long a queue may stay taken by a socket that was closed, and how often it is looked at.
+const BUSY_MAX: Duration = Duration::from_secs(1);
+const BUSY_STEP: Duration = Duration::from_millis(5);
 /// Nothing is sent by these sockets: packet sockets know of checksums and segments, and cost less for each frame.
 const TX_CHUNKS: u32 = 2;
 
@@ -118,6 +124,11 @@ impl XdpHook {
         self.mtu.load(Ordering::Relaxed)
     }
 
+    /// Whether the program runs in the network core.
+    pub(crate) fn is_generic(&self) -> bool {
+        self.lock().hook == Some(Hook::Generic)
+    }
+
     /// The device that passed frames are sent on.
     pub(crate) fn entry(&self) -> u32 {
         self.wiring.entry
@@ -174,29 +185,48 @@ fn put(
     )
 }
 
-/// A socket for each queue that the interface has. It may have been made for more than are in use now, which are the last.
+/// A socket for each queue that the interface has, which may have been made for more than are in use now: the first ones.
 fn open_queues(link: &LinkInfo, hook: Hook) -> io::Result<Vec<XskSocket>> {
     let [least, most] = QUEUE_CHUNKS;
-    let chunks = (CHUNKS / link.rx_queues.max(1)).clamp(least, most);
+    let mut spec = XskSpec {
+        ifindex: link.index.get(),
+        queue: 0,
+        rx_chunks: 1 << (CHUNKS / link.rx_queues.max(1)).clamp(least, most).ilog2(),
+        tx_chunks: TX_CHUNKS,
+        bind: match hook {
+            Hook::Driver | Hook::Hardware => XskBind::Driver,
+            Hook::Generic => XskBind::Copy,
+        },
+    };
     let mut queues = Vec::new();
-    for queue in 0..link.rx_queues.max(1) {
-        let opened = XskSocket::open(&XskSpec {
-            ifindex: link.index.get(),
-            queue,
-            rx_chunks: 1 << chunks.ilog2(),
-            tx_chunks: TX_CHUNKS,
-            bind: match hook {
-                Hook::Driver | Hook::Hardware => XskBind::Driver,
-                Hook::Generic => XskBind::Copy,
-            },
-        });
-        match opened {
+    while spec.queue < link.rx_queues.max(1) {
+        match open_queue(&mut spec) {
             Ok(socket) => queues.push(socket),
-            Err(error) if queue > 0 && error.kind() == io::ErrorKind::InvalidInput => break,
+            Err(error) if spec.queue > 0 && error.kind() == io::ErrorKind::InvalidInput => break,
             Err(error) => return Err(error),
         }
+        spec.queue += 1;
     }
     Ok(queues)
+}
+
+/// Opens one, with as much memory as may be locked: without `CAP_IPC_LOCK` there is a limit (`RLIMIT_MEMLOCK`), of 8 MiB for
+/// all on most hosts. Linux takes the queue from a closed socket some time later, which is waited for.
+fn open_queue(spec: &mut XskSpec) -> io::Result<XskSocket> {
+    let begin = Instant::now();
+    loop {
+        let error = match XskSocket::open(spec) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => error,
+        };
+        if error.raw_os_error() == Some(ENOBUFS) && spec.rx_chunks > QUEUE_CHUNKS[0] {
+            spec.rx_chunks /= 2;
+        } else if error.kind() == io::ErrorKind::ResourceBusy && begin.elapsed() < BUSY_MAX {
+            std::thread::sleep(BUSY_STEP);
+        } else {
+            return Err(error);
+        }
+    }
 }
 
 /// `XDP_FLAGS_SKB_MODE`, `XDP_FLAGS_DRV_MODE`, `XDP_FLAGS_HW_MODE` of linux/if_link.h.

@@ -222,6 +222,19 @@ pub(crate) fn nothing_is_left(road: Road) {
     assert_eq!(state(), before);
 }
 
+/// Attached and detached, over and over.
+pub(crate) fn again_and_again(road: Road) {
+    let (host, skep) = (Host::new(), Skep::new());
+    let before = state();
+    for _ in 0..20 {
+        skep.attach(DROP, road);
+        skep.detach(road);
+    }
+    assert_eq!(skep.ledger.open(), []);
+    wait_for("all as before", || state() == before);
+    assert_eq!(received(&host, "datagrams"), all());
+}
+
 /// What somebody takes away is put back.
 pub(crate) fn put_back(road: Road) {
     let (host, skep) = (Host::new(), Skep::new());

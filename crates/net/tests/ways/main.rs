@@ -50,6 +50,7 @@ const CASES: &[Case] = &[
     ("redirect", cases::redirect),
     ("tags", cases::tags),
     ("nothing_is_left", cases::nothing_is_left),
+    ("again_and_again", cases::again_and_again),
     ("put_back", cases::put_back),
 ];
 

@@ -205,6 +205,8 @@ impl Host {
                 "ip neigh add 10.9.0.{other} lladdr 02:00:00:00:00:0{other} dev {interface}"
             ));
         }
+        // Linux says so some time later, and until then `state` changes by itself.
+        wait_for("x is up", || sh("ip link show x").contains("state UP"));
         host
     }
 
