@@ -6,27 +6,40 @@
 //! in plain integers and leaves their meaning to its callers. Linux is the only system yet.
 
 pub mod bpf;
+mod capability;
+mod classic;
 pub mod clock;
 mod code_pages;
 mod host;
+mod interface;
 mod lock;
 mod mount;
 mod namespace;
+pub mod packet;
 mod process;
 mod random;
 mod signal;
 mod socket;
+mod tap;
 mod wait;
 
+pub use capability::{
+    Capabilities, Capability, drop_capabilities_except, effective_capabilities, no_new_privileges,
+};
+pub use classic::ClassicInsn;
 pub use code_pages::{CodePages, CodePagesMut, NEAR_BYTES_MAX, Placement};
 pub use host::{page_bytes, possible_cpus};
+pub use interface::{interface_index, interface_name};
 pub use lock::LockFile;
 pub use mount::{
     BPF_FS, DEBUG_FS, Mount, TRACE_FS, mount_pseudo, mounts, private_mount_namespace, unmount,
 };
 pub use namespace::{Namespace, namespace_inode};
-pub use process::{Detached, LogTarget, comm, effective_uid, pid, spawn_detached};
+pub use process::{
+    Detached, LogTarget, comm, effective_uid, pid, spawn_detached, spawn_detached_with_pipe,
+};
 pub use random::fill_random;
 pub use signal::TerminationSignals;
 pub use socket::{Peer, bind_private, connect_within, peer};
+pub use tap::{TAP_PARTS, TUN_FILE, Tap, TapHeader, TapOffload, TapQueues, TapSpec};
 pub use wait::{Readiness, is_hung_up, open_nonblocking, wait_any_readable, wait_readable};

@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -71,6 +73,32 @@ pub fn spawn_detached<S: AsRef<OsStr>>(
     args: &[S],
     log: LogTarget,
 ) -> io::Result<Detached> {
+    spawn(program, args, Stdio::null(), log)
+}
+
+/// Starts `program` as [`spawn_detached`] does, but with one end of a stream socket as its standard input, and gives the
+/// other end. That one is in this process alone, and does not pass to programs that it starts: the child reads the
+/// end of its input exactly when this process has closed it or died, however it died.
+///
+/// # Errors
+/// As for [`spawn_detached`], or if the sockets cannot be made.
+pub fn spawn_detached_with_pipe<S: AsRef<OsStr>>(
+    program: &Path,
+    args: &[S],
+    log: LogTarget,
+) -> io::Result<(Detached, OwnedFd)> {
+    // Both are closed on exec; standard input is a duplicate that is not.
+    let (ours, theirs) = UnixStream::pair()?;
+    let child = spawn(program, args, Stdio::from(OwnedFd::from(theirs)), log)?;
+    Ok((child, ours.into()))
+}
+
+fn spawn<S: AsRef<OsStr>>(
+    program: &Path,
+    args: &[S],
+    stdin: Stdio,
+    log: LogTarget,
+) -> io::Result<Detached> {
     let (stdout, stderr) = match log {
         LogTarget::Null => (Stdio::null(), Stdio::null()),
         LogTarget::File(file) => (Stdio::from(file.try_clone()?), Stdio::from(file)),
@@ -79,7 +107,7 @@ pub fn spawn_detached<S: AsRef<OsStr>>(
     command
         .args(args)
         .current_dir("/")
-        .stdin(Stdio::null())
+        .stdin(stdin)
         .stdout(stdout)
         .stderr(stderr);
     let new_session = || {
@@ -117,6 +145,30 @@ mod tests {
         let (shell, session) = text.trim().split_once(' ').unwrap();
         assert_eq!(shell, session);
         assert_eq!(shell, child.pid().to_string());
+        std::fs::remove_file(&log).unwrap();
+    }
+
+    #[test]
+    fn detached_process_reads_the_end_when_our_end_closes() {
+        let log = std::env::temp_dir().join(format!("skep-pipe-test-{}", pid()));
+        let file = LogTarget::File(File::create(&log).unwrap());
+        let script = "cat; echo end";
+        let (mut child, ours) =
+            spawn_detached_with_pipe(Path::new("/bin/sh"), &["-c", script], file).unwrap();
+        rustix::io::write(&ours, b"journal\n").unwrap();
+        // A program that is started meanwhile does not hold our end.
+        let mut bystander = Command::new("sleep").arg("20").spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(child.try_wait().unwrap().is_none());
+        drop(ours);
+        let begin = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            assert!(begin.elapsed() < Duration::from_secs(10));
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        bystander.kill().unwrap();
+        bystander.wait().unwrap();
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), "journal\nend\n");
         std::fs::remove_file(&log).unwrap();
     }
 
