@@ -13,7 +13,7 @@ use skep_testkit::oracle::{BpfFs, bpftool_path, make};
 use skep_testkit::TempDir;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -133,18 +133,6 @@ impl Kit {
         }
         self.0.program.skep().with_file_name(target)
     }
-
-    /// The sender of frames.
-    pub(crate) fn raw_sender(&self) -> PathBuf {
-        let path = self.0.dir.join("rawsend");
-        let _one = self.0.making.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !path.exists() {
-            let source = "tests/net/tools/rawsend.c";
-            let status = Command::new("clang-19").args(["-O1", "-Wall", source, "-o"]).arg(&path).status();
-            assert!(status.unwrap().success());
-        }
-        path
-    }
 }
 
 /// A world with an attacher.
@@ -172,16 +160,24 @@ impl Site {
     /// A site in a world that exists.
     pub(crate) fn in_world(kit: &Kit, attacher: Attacher, world: World) -> Self {
         let bpffs = matches!(attacher, Attacher::Kernel(_)).then(BpfFs::mount);
-        let site = Self { world, attacher, kit: kit.clone(), bpffs };
-        if attacher == Attacher::Kernel(Mode::Native) {
-            // veth hands frames of its native XDP (TX, REDIRECT) only to a peer that polls, which GRO or a program of
-            // the peer's own switches on; else they are lost without a word.
-            site.far().sh("ethtool -K f0 gro on");
-            if let Some(other) = &site.world.other {
-                other.sh("ethtool -K o0 gro on");
-            }
+        Self { world, attacher, kit: kit.clone(), bpffs }
+    }
+
+    /// Prepares an interface to receive what is sent to its peer by TX or REDIRECT.
+    ///
+    /// On veth, Linux's native XDP hands frames only to a peer that polls: for REDIRECT it must have GRO or a native
+    /// program, for TX a program (with GRO alone the frames wait, uncounted, for the next ordinary one). So the peer gets one that
+    /// passes. Everything else needs nothing.
+    pub(crate) fn let_receive(&self, space: &Space, dev: &str) {
+        if self.attacher != Attacher::Kernel(Mode::Native) {
+            return;
         }
-        site
+        let name = format!("receive_{dev}");
+        self.load_as("pass", &name);
+        let mut command = space.privileged(bpftool_path());
+        let path = format!("{}/{name}", self.pins());
+        let said = Said::of(&command.args(["net", "attach", "xdpdrv", "pinned", &path, "dev", dev]).output().unwrap());
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
     }
 
     /// Where programs are attached.
@@ -336,12 +332,12 @@ impl Site {
 
     /// Sends frames out of `f0`.
     pub(crate) fn inject(&self, frames: &[Bytes]) {
-        tools::raw::send(self.far(), &self.kit.raw_sender(), "f0", frames);
+        tools::raw::send(self.far(), &self.tools(), "f0", frames);
     }
 
     /// Begins to capture what `f0` receives.
     pub(crate) fn capture_far(&self) -> Capture {
-        Capture::start(self.far(), "f0")
+        Capture::start(self.far(), &self.tools(), "f0")
     }
 
     /// UDP from `far` to the host behind `x0`, and what arrives there.
@@ -456,10 +452,4 @@ impl Drop for KernelTrace {
         let _ = fs::remove_dir(&self.instance);
         let _ = skep_sys::unmount(&self.mount);
     }
-}
-
-/// Runs a program of the tests' tools by name; for scenarios with a traffic of their own.
-#[allow(dead_code, reason = "which scenarios need it depends on the attacher")]
-pub(crate) fn tool(space: &Space, program: &Path, name: &str, args: &[&str]) -> Command {
-    tools::command(space, program, name, args)
 }

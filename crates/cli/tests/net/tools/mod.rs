@@ -12,9 +12,15 @@ use crate::world::Space;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Names the tool in the environment.
 const VARIABLE: &str = "SKEP_NET_TOOL";
+
+/// How long a receiver listens to silence after its end was asked for.
+const QUIET: Duration = Duration::from_millis(150);
 
 /// Runs the tool that the environment names, if it does.
 pub(crate) fn dispatch() -> Option<ExitCode> {
@@ -23,6 +29,8 @@ pub(crate) fn dispatch() -> Option<ExitCode> {
     match tool.as_str() {
         "udp-send" => udp::send_main(&args),
         "udp-recv" => udp::recv_main(&args),
+        "raw-send" => raw::send_main(&args),
+        "raw-recv" => raw::recv_main(&args),
         "tcp-send" => tcp::send_main(&args),
         "tcp-recv" => tcp::recv_main(&args),
         _ => panic!("no tool {tool}"),
@@ -41,7 +49,7 @@ pub(crate) fn command(space: &Space, program: &Path, tool: &str, args: &[&str]) 
 pub(crate) struct Receiver {
     child: Child,
     input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
+    output: Option<BufReader<ChildStdout>>,
 }
 
 impl Receiver {
@@ -54,7 +62,13 @@ impl Receiver {
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n", "{command:?}");
-        Self { child, input, output }
+        Self { child, input, output: Some(output) }
+    }
+
+    /// The lines that it prints from now on; who takes them reads them to the end.
+    fn lines(&mut self) -> impl Iterator<Item = String> + use<> {
+        let output = self.output.take().expect("taken once");
+        output.lines().map(|line| line.expect("a pipe can be read"))
     }
 
     /// Ends it and gives what it printed.
@@ -66,7 +80,9 @@ impl Receiver {
     /// Waits until it ends by itself.
     pub(crate) fn wait(mut self) -> String {
         let mut text = String::new();
-        self.output.read_to_string(&mut text).unwrap();
+        if let Some(mut output) = self.output.take() {
+            output.read_to_string(&mut text).unwrap();
+        }
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}\n{text}");
         text
@@ -86,4 +102,26 @@ pub(crate) fn printed(mut command: Command) -> String {
     let said = Said::of(&command.output().unwrap());
     assert_eq!(said.code, Some(0), "{command:?}\n{said:?}");
     said.out
+}
+
+/// Whether whoever started this tool has closed its standard input.
+#[derive(Clone)]
+struct EndOfInput(Arc<AtomicBool>);
+
+impl EndOfInput {
+    fn is_over(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Begins to watch standard input.
+fn end_of_input() -> EndOfInput {
+    let flag = Arc::new(AtomicBool::new(false));
+    let end = EndOfInput(Arc::clone(&flag));
+    std::thread::spawn(move || {
+        // An error ends it as well.
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        flag.store(true, Ordering::Relaxed);
+    });
+    end
 }

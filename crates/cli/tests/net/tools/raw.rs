@@ -1,13 +1,15 @@
 //! Frames as they are: sent on an interface, captured from one.
-//!
-//! The capture is tcpdump's, whose packet socket sees what arrives before the rest of the host does, with VLAN tags put
-//! back where they were. [`Frame`] builds what the scenarios send.
 
-use crate::common::{feed, wait_until};
+use super::{Receiver, command};
+use crate::attach::PATIENCE;
+use crate::common::feed;
 use crate::world::Space;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use skep_sys::packet::{PacketType, RingSpec, RxRing, TxSocket, VnetHeader};
+use skep_sys::{interface_index, wait_readable};
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Bytes on the wire.
 pub(crate) type Bytes = Vec<u8>;
@@ -43,75 +45,106 @@ pub(crate) fn swapped(frame: &[u8]) -> Bytes {
 }
 
 /// Sends frames on an interface.
-pub(crate) fn send(space: &Space, sender: &Path, dev: &str, frames: &[Bytes]) {
+pub(crate) fn send(space: &Space, program: &Path, dev: &str, frames: &[Bytes]) {
     let mut input = Vec::new();
     for frame in frames {
         input.extend(u16::try_from(frame.len()).unwrap().to_be_bytes());
         input.extend(frame);
     }
-    let mut command = space.command(sender);
-    command.arg(dev);
-    let said = feed(command, &input);
+    let said = feed(command(space, program, "raw-send", &[dev]), &input);
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
 }
 
-/// A capture of what an interface receives.
+/// A capture of what an interface receives, with VLAN tags where they are on the wire.
 pub(crate) struct Capture {
-    child: Child,
-    file: PathBuf,
+    receiver: Receiver,
+    frames: Arc<Mutex<Vec<Bytes>>>,
+    reader: std::thread::JoinHandle<()>,
 }
 
 impl Capture {
     /// Begins it; nothing that arrives from now on is missed.
-    pub(crate) fn start(space: &Space, dev: &str) -> Self {
-        let file = space.home().join(format!("{dev}.pcap"));
-        let log = space.home().join(format!("{dev}.log"));
-        let mut command = space.command("tcpdump");
-        command.args(["-i", dev, "-Q", "in", "-U", "--immediate-mode", "-B", "32768", "-Z", "root", "-w", "-"]);
-        command.stdout(File::create(&file).unwrap()).stderr(File::create(&log).unwrap());
-        let child = command.spawn().unwrap();
-        wait_until("tcpdump listens", || fs::read_to_string(&log).unwrap().contains("listening on"));
-        Self { child, file }
+    pub(crate) fn start(space: &Space, program: &Path, dev: &str) -> Self {
+        let mut receiver = Receiver::start(command(space, program, "raw-recv", &[dev]));
+        let frames = Arc::default();
+        let sink: Arc<Mutex<Vec<Bytes>>> = Arc::clone(&frames);
+        let lines = receiver.lines();
+        let reader = std::thread::spawn(move || {
+            for line in lines {
+                sink.lock().unwrap_or_else(PoisonError::into_inner).push(unhex(&line));
+            }
+        });
+        Self { receiver, frames, reader }
     }
 
-    /// What has arrived so far.
-    pub(crate) fn frames(&self) -> Vec<Bytes> {
-        read_pcap(&fs::read(&self.file).unwrap())
+    /// Waits until `count` frames have arrived, if they do, and a moment longer for what should not.
+    pub(crate) fn take(self, count: usize) -> Vec<Bytes> {
+        let seen = || self.frames.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let begun = Instant::now();
+        while seen() < count && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.end()
     }
 
-    /// Waits until `count` frames have arrived, and a moment longer for what should not, and gives them.
-    pub(crate) fn take(mut self, count: usize) -> Vec<Bytes> {
-        wait_until("frames arrive", || self.frames().len() >= count);
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        self.stop();
-        self.frames()
-    }
-
-    fn stop(&mut self) {
-        let pid = self.child.id().to_string();
-        let _ = Command::new("kill").args(["-INT", &pid]).stderr(Stdio::null()).status();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Capture {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// Ends it, a moment after the last frame, and gives what arrived.
+    pub(crate) fn end(self) -> Vec<Bytes> {
+        self.receiver.end();
+        self.reader.join().unwrap();
+        std::mem::take(&mut self.frames.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// The packets of a pcap file of this machine's byte order, which may still grow.
-fn read_pcap(file: &[u8]) -> Vec<Bytes> {
-    let mut frames = Vec::new();
-    let mut rest = file.get(24..).unwrap_or_default();
-    while let Some((head, tail)) = rest.split_at_checked(16) {
-        let len = u32::from_ne_bytes(head[8..12].try_into().unwrap());
-        let Some((frame, next)) = tail.split_at_checked(len.try_into().unwrap()) else {
-            break;
-        };
-        frames.push(frame.to_vec());
+/// `DEV`, frames on standard input, each behind its length in two bytes.
+pub(super) fn send_main(args: &[String]) {
+    let ifindex = interface_index(&args[0]).unwrap();
+    let mut input = Vec::new();
+    std::io::stdin().read_to_end(&mut input).unwrap();
+    let mut socket = TxSocket::open(None).unwrap();
+    let mut rest = &input[..];
+    while let Some((head, tail)) = rest.split_at_checked(2) {
+        let (frame, next) = tail.split_at(usize::from(u16::from_be_bytes([head[0], head[1]])));
+        socket.push(ifindex, &VnetHeader::default(), &[frame]);
+        // Every few frames a pause, so that no queue on the way overflows: what is lost is lost by what is under test.
+        let outcome = socket.flush();
+        assert!(outcome.failed == 0, "{outcome:?}");
+        std::thread::sleep(Duration::from_micros(50));
         rest = next;
     }
-    frames
+}
+
+/// `DEV`; prints each frame as a line of hexadecimal digits.
+pub(super) fn recv_main(args: &[String]) {
+    let spec = RingSpec { block_bytes: 1 << 18, blocks: 32, retire: Duration::from_millis(1) };
+    let mut ring = RxRing::open(interface_index(&args[0]).unwrap(), spec, &[]).unwrap();
+    let ended = super::end_of_input();
+    let mut out = std::io::stdout();
+    out.write_all(b"ready\n").unwrap();
+    out.flush().unwrap();
+    loop {
+        let was_ended = ended.is_over();
+        let mut quiet = true;
+        while let Some(frame) = ring.next() {
+            quiet = false;
+            // A bridge or promiscuous mode would show others.
+            assert!(frame.packet_type != PacketType::Outgoing);
+            let tag = frame.vlan.map(|tag| [tag.tpid.to_be_bytes(), tag.tci.to_be_bytes()].concat());
+            let (macs, rest) = frame.data.split_at(12);
+            let parts = [macs, tag.as_deref().unwrap_or_default(), rest].concat();
+            let line: String = parts.iter().map(|byte| format!("{byte:02x}")).collect();
+            out.write_all(line.as_bytes()).unwrap();
+            out.write_all(b"\n").unwrap();
+        }
+        out.flush().unwrap();
+        if quiet && was_ended {
+            break;
+        }
+        wait_readable(std::os::fd::AsFd::as_fd(&ring), Some(super::QUIET)).unwrap();
+    }
+    assert_eq!(ring.take_statistics().unwrap().drops, 0);
+}
+
+fn unhex(line: &str) -> Bytes {
+    let digit = |at: usize| u8::from_str_radix(&line[at..at + 2], 16).unwrap();
+    (0..line.len()).step_by(2).map(digit).collect()
 }

@@ -7,12 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-/// How long a receiver listens to silence after its end was asked for.
-const QUIET: Duration = Duration::from_millis(150);
 
 /// How often each sequence number arrived.
 pub(crate) type Arrivals = BTreeMap<u32, u32>;
@@ -103,7 +98,7 @@ pub(crate) fn arrivals(receiver: Receiver) -> Arrivals {
 }
 
 /// Every number below `count` once.
-pub(crate) fn each_once(count: u32) -> Arrivals {
+fn each_once(count: u32) -> Arrivals {
     (0..count).map(|number| (number, 1)).collect()
 }
 
@@ -119,17 +114,12 @@ pub(super) fn send_main(args: &[String]) {
     let [to, count, pace, bytes] = args else { panic!("{args:?}") };
     let (count, pace): (u32, u64) = (count.parse().unwrap(), pace.parse().unwrap());
     let mut payload = vec![0xa5; bytes.parse().unwrap()];
-    let stopped = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stopped);
-    std::thread::spawn(move || {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        flag.store(true, Ordering::Relaxed);
-    });
-    let socket = UdpSocket::bind("[::]:0").or_else(|_| UdpSocket::bind("0.0.0.0:0")).unwrap();
-    let socket = if to.starts_with('[') { socket } else { UdpSocket::bind("0.0.0.0:0").unwrap() };
+    let stopped = super::end_of_input();
+    let own = if to.starts_with('[') { "[::]:0" } else { "0.0.0.0:0" };
+    let socket = UdpSocket::bind(own).unwrap();
     let begun = Instant::now();
     let mut sent = 0;
-    while sent < count && !stopped.load(Ordering::Relaxed) {
+    while sent < count && !stopped.is_over() {
         payload[..4].copy_from_slice(&sent.to_be_bytes());
         // A full queue of the device is no loss: it was not sent.
         while let Err(error) = socket.send_to(&payload, to) {
@@ -147,20 +137,15 @@ pub(super) fn send_main(args: &[String]) {
 pub(super) fn recv_main(args: &[String]) {
     let port: u16 = args[0].parse().unwrap();
     let socket = UdpSocket::bind(("::", port)).or_else(|_| UdpSocket::bind(("0.0.0.0", port))).unwrap();
-    socket.set_read_timeout(Some(QUIET)).unwrap();
+    socket.set_read_timeout(Some(super::QUIET)).unwrap();
     let mut out = std::io::stdout();
     out.write_all(b"ready\n").unwrap();
     out.flush().unwrap();
-    let ended = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&ended);
-    std::thread::spawn(move || {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        flag.store(true, Ordering::Relaxed);
-    });
+    let ended = super::end_of_input();
     let mut arrivals = Arrivals::new();
     let mut buffer = [0; 65536];
     loop {
-        let was_ended = ended.load(Ordering::Relaxed);
+        let was_ended = ended.is_over();
         match socket.recv(&mut buffer) {
             Ok(len) if len >= 4 => {
                 let number = u32::from_be_bytes(buffer[..4].try_into().unwrap());
@@ -187,8 +172,12 @@ fn ranges(arrivals: &Arrivals) -> String {
     ranges.iter().map(|(from, to, times)| format!("{from} {to} {times}\n")).collect()
 }
 
-/// Runs of a report in words, for messages: which numbers below `count` are missing or came more than once.
-pub(crate) fn flaws(arrivals: &Arrivals, count: u32) -> String {
+/// Checks that every number below `count` arrived once, and says of which this is not true.
+pub(crate) fn expect_each_once(arrivals: &Arrivals, count: u32) {
+    assert!(*arrivals == each_once(count), "{}", flaws(arrivals, count));
+}
+
+fn flaws(arrivals: &Arrivals, count: u32) -> String {
     let wrong: Arrivals = (0..count)
         .map(|number| (number, arrivals.get(&number).copied().unwrap_or(0)))
         .filter(|&(_, times)| times != 1)
