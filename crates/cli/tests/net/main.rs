@@ -6,9 +6,14 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod adjust;
 mod attach;
 #[path = "../common/mod.rs"]
 mod common;
+mod frames;
+mod interface;
+mod lifetimes;
+mod replace;
 mod tools;
 mod verdicts;
 mod world;
@@ -39,6 +44,23 @@ const ROWS: &[Row] = &[
     row("verdicts::redirect_if", Size::Three, verdicts::redirect_if),
     row("verdicts::redirect_dev", Size::Three, verdicts::redirect_dev),
     row("verdicts::abort", Size::Two, verdicts::abort),
+    row("frames::ipv6", Size::Two, frames::ipv6),
+    row("frames::to_many", Size::Two, frames::to_many),
+    row("frames::vlan_in_frame", Size::Two, frames::vlan_in_frame),
+    row("frames::vlan_beside_frame", Size::Two, frames::vlan_beside_frame),
+    row("frames::vlan_sent_back", Size::Two, frames::vlan_sent_back),
+    row("adjust::head", Size::Two, adjust::head),
+    row("adjust::meta", Size::Two, adjust::meta),
+    row("adjust::tail", Size::Two, adjust::tail),
+    row("replace::under_traffic", Size::Two, replace::under_traffic),
+    row("interface::down_and_up", Size::Two, interface::down_and_up),
+    row("interface::renamed", Size::Two, interface::renamed),
+    row("interface::deleted", Size::Two, interface::deleted),
+    row("interface::far_namespace_deleted", Size::Two, interface::far_namespace_deleted),
+    row("interface::near_namespace_deleted", Size::Two, interface::near_namespace_deleted),
+    row("lifetimes::attached_without_pin", Size::Two, lifetimes::attached_without_pin),
+    row("lifetimes::replaced", Size::Two, lifetimes::replaced),
+    row("lifetimes::detached_twice", Size::Two, lifetimes::detached_twice),
 ];
 
 fn main() -> ExitCode {

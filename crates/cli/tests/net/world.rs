@@ -81,14 +81,13 @@ impl World {
         Self { near, far, other }
     }
 
-    /// Turns IPv6 on, with addresses `fd00:1::1` and so on.
-    pub(crate) fn with_ipv6(self) -> Self {
+    /// Turns IPv6 on at `x0` and `f0`, with addresses `fd00:1::1` and so on.
+    pub(crate) fn turn_ipv6_on(&self) {
         for (space, dev, host) in [(&self.near, "x0", 1), (&self.far, "f0", 2)] {
             space.sh(&format!(
                 "sysctl -qw net.ipv6.conf.{dev}.disable_ipv6=0; ip addr add fd00:1::{host}/64 dev {dev} nodad"
             ));
         }
-        self
     }
 
     /// The namespace behind `y0`.
@@ -251,6 +250,15 @@ impl Space {
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
         pids.filter(|&pid| pid != self.pid() && netns_of(&pid.to_string()).as_ref() == Some(&self.netns))
             .collect()
+    }
+}
+
+impl Space {
+    /// Ends everything inside, whereupon Linux removes the namespace and what is in it.
+    pub(crate) fn destroy(&self) {
+        for pid in self.processes().into_iter().chain([self.pid()]) {
+            let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+        }
     }
 }
 

@@ -85,6 +85,11 @@ pub(crate) fn listen(space: &Space, program: &Path, port: u16) -> Receiver {
     Receiver::start(command(space, program, "udp-recv", &[&port.to_string()]))
 }
 
+/// Listens on a port, to what is sent to a multicast group at `x0`, too.
+pub(crate) fn listen_in_group(space: &Space, program: &Path, port: u16, group: &str) -> Receiver {
+    Receiver::start(command(space, program, "udp-recv", &[&port.to_string(), group]))
+}
+
 /// Ends a receiver and reads its report.
 pub(crate) fn arrivals(receiver: Receiver) -> Arrivals {
     let text = receiver.end();
@@ -133,10 +138,17 @@ pub(super) fn send_main(args: &[String]) {
     std::io::stdout().write_all(sent.to_string().as_bytes()).unwrap();
 }
 
-/// `PORT`
+/// `PORT [GROUP]`
 pub(super) fn recv_main(args: &[String]) {
     let port: u16 = args[0].parse().unwrap();
-    let socket = UdpSocket::bind(("::", port)).or_else(|_| UdpSocket::bind(("0.0.0.0", port))).unwrap();
+    let socket = match args.get(1) {
+        None => UdpSocket::bind(("::", port)).or_else(|_| UdpSocket::bind(("0.0.0.0", port))).unwrap(),
+        Some(group) => {
+            let socket = UdpSocket::bind(("0.0.0.0", port)).unwrap();
+            socket.join_multicast_v4(&group.parse().unwrap(), &"10.1.0.1".parse().unwrap()).unwrap();
+            socket
+        }
+    };
     socket.set_read_timeout(Some(super::QUIET)).unwrap();
     let mut out = std::io::stdout();
     out.write_all(b"ready\n").unwrap();
