@@ -9,8 +9,8 @@ use crate::tools::raw::{Bytes, Capture};
 use crate::tools::udp::{self, Arrivals, Stream};
 use crate::tools::{self, tcp};
 use crate::world::{Size, Space, User, World};
-use skep_testkit::oracle::{BpfFs, bpftool_path, make};
 use skep_testkit::TempDir;
+use skep_testkit::oracle::{BpfFs, bpftool_path, make};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -112,7 +112,11 @@ impl Kit {
             fs::copy(&own, &copied).unwrap();
         }
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        Self(Arc::new(Inner { program, dir, making: Mutex::new(()) }))
+        Self(Arc::new(Inner {
+            program,
+            dir,
+            making: Mutex::new(()),
+        }))
     }
 
     /// The program that holds the traffic tools.
@@ -124,7 +128,11 @@ impl Kit {
     pub(crate) fn object(&self, name: &str) -> PathBuf {
         let target = format!("{name}.bpf.o");
         let path = self.0.dir.join(&target);
-        let _one = self.0.making.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _one = self
+            .0
+            .making
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if self.0.dir.join(format!("{name}.bpf.c")).exists() {
             if !path.exists() {
                 make(&self.0.dir, &target);
@@ -160,7 +168,12 @@ impl Site {
     /// A site in a world that exists.
     pub(crate) fn in_world(kit: &Kit, attacher: Attacher, world: World) -> Self {
         let bpffs = matches!(attacher, Attacher::Kernel(_)).then(BpfFs::mount);
-        Self { world, attacher, kit: kit.clone(), bpffs }
+        Self {
+            world,
+            attacher,
+            kit: kit.clone(),
+            bpffs,
+        }
     }
 
     /// Prepares an interface to receive what is sent to its peer by TX or REDIRECT.
@@ -176,7 +189,12 @@ impl Site {
         self.load_as("pass", &name);
         let mut command = space.privileged(bpftool_path());
         let path = format!("{}/{name}", self.pins());
-        let said = Said::of(&command.args(["net", "attach", "xdpdrv", "pinned", &path, "dev", dev]).output().unwrap());
+        let said = Said::of(
+            &command
+                .args(["net", "attach", "xdpdrv", "pinned", &path, "dev", dev])
+                .output()
+                .unwrap(),
+        );
         assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
     }
 
@@ -197,7 +215,11 @@ impl Site {
 
     /// The folder of pins, as command lines write it.
     pub(crate) fn pins(&self) -> String {
-        self.bpffs.as_ref().map_or("/sys/fs/bpf".to_owned(), |bpffs| bpffs.display().to_string())
+        self.bpffs
+            .as_ref()
+            .map_or("/sys/fs/bpf".to_owned(), |bpffs| {
+                bpffs.display().to_string()
+            })
     }
 
     /// The attacher's command line inside `near`; `{P}` stands for the folder of pins.
@@ -207,7 +229,10 @@ impl Site {
             Attacher::Skep(_) => self.near().command(self.kit.0.program.skep()),
         };
         let pins = self.pins();
-        command.args(line.split_whitespace().map(|word| word.replace("{P}", &pins)));
+        command.args(
+            line.split_whitespace()
+                .map(|word| word.replace("{P}", &pins)),
+        );
         command
     }
 
@@ -219,14 +244,22 @@ impl Site {
     /// The results of a command line that succeeds.
     pub(crate) fn results(&self, line: &str) -> String {
         let said = self.said(line);
-        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{line}\n{}", said.out);
+        assert_eq!(
+            (said.code, said.err.as_str()),
+            (Some(0), ""),
+            "{line}\n{}",
+            said.out
+        );
         said.out
     }
 
     /// Loads a program and pins it as `{P}/as_name` and its maps in `{P}/as_name.maps`, with `_` for the dot.
     pub(crate) fn load_as(&self, program: &str, as_name: &str) {
         let object = self.kit.object(program);
-        let line = format!("prog load {} {{P}}/{as_name} pinmaps {{P}}/{as_name}_maps", object.display());
+        let line = format!(
+            "prog load {} {{P}}/{as_name} pinmaps {{P}}/{as_name}_maps",
+            object.display()
+        );
         assert_eq!(self.results(&line), "");
     }
 
@@ -287,9 +320,18 @@ impl Site {
         let elements: serde_json::Value = serde_json::from_str(&text).unwrap();
         let pair = |element: &serde_json::Value| {
             let formatted = &element["formatted"];
-            (formatted["key"].as_u64().unwrap(), formatted["value"].as_u64().unwrap())
+            (
+                formatted["key"].as_u64().unwrap(),
+                formatted["value"].as_u64().unwrap(),
+            )
         };
-        elements.as_array().unwrap().iter().map(pair).filter(|&(_, value)| value != 0).collect()
+        elements
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(pair)
+            .filter(|&(_, value)| value != 0)
+            .collect()
     }
 
     /// One counter.
@@ -299,7 +341,11 @@ impl Site {
 
     /// Waits until the counters are `expected`, and sees that they stay so for a moment.
     pub(crate) fn expect_counts(&self, name: &str, expected: &[(u64, u64)]) {
-        let expected: BTreeMap<u64, u64> = expected.iter().copied().filter(|&(_, value)| value != 0).collect();
+        let expected: BTreeMap<u64, u64> = expected
+            .iter()
+            .copied()
+            .filter(|&(_, value)| value != 0)
+            .collect();
         let begun = Instant::now();
         while self.counts(name) != expected && begun.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(20));
@@ -343,12 +389,23 @@ impl Site {
     /// UDP from `far` to the host behind `x0`, and what arrives there.
     pub(crate) fn udp(&self, stream: &Stream<'_>) -> Arrivals {
         let (_, port) = stream.to.rsplit_once(':').unwrap();
-        udp::exchange(self.far(), stream, self.near(), port.parse().unwrap(), &self.tools())
+        udp::exchange(
+            self.far(),
+            stream,
+            self.near(),
+            port.parse().unwrap(),
+            &self.tools(),
+        )
     }
 
     /// A bulk transfer from `far` to the host behind `x0`.
     pub(crate) fn tcp(&self, port: u16) {
-        tcp::transfer(self.far(), self.near(), &format!("10.1.0.1:{port}"), &self.tools());
+        tcp::transfer(
+            self.far(),
+            self.near(),
+            &format!("10.1.0.1:{port}"),
+            &self.tools(),
+        );
     }
 
     /// The program that holds the traffic tools.
@@ -364,7 +421,10 @@ impl Site {
                 let mut command = self.tool("prog tracelog");
                 let file = self.near().home().join("trace");
                 command.stdout(fs::File::create(&file).unwrap());
-                Trace::Skep { child: command.spawn().unwrap(), file }
+                Trace::Skep {
+                    child: command.spawn().unwrap(),
+                    file,
+                }
             }
         }
     }
@@ -373,7 +433,10 @@ impl Site {
 /// Pings and counts the answers. The packets are 20 ms apart.
 pub(crate) fn pinged(from: &Space, to: &str, count: u32) -> u32 {
     let said = from.said(&format!("ping -n -q -c {count} -i 0.02 -W 1 {to}"));
-    let (before, _) = said.out.split_once(" received").unwrap_or_else(|| panic!("{said:?}"));
+    let (before, _) = said
+        .out
+        .split_once(" received")
+        .unwrap_or_else(|| panic!("{said:?}"));
     before.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
@@ -407,7 +470,10 @@ impl Trace {
             if is_there(&text) {
                 return text;
             }
-            assert!(begun.elapsed() < PATIENCE, "not in the trace in time:\n{text}");
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "not in the trace in time:\n{text}"
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -46,10 +46,17 @@ pub(crate) fn down_and_up(site: &Site) {
 /// A renamed interface keeps its program, which is found by the new name.
 pub(crate) fn renamed(site: &Site) {
     site.run("drop_icmp");
-    site.near().sh("ip link set x0 down; ip link set x0 name renamed0; ip link set renamed0 up");
-    assert_eq!(shown(site, "renamed0"), Some(("renamed0".to_owned(), mode(site).to_owned())));
+    site.near()
+        .sh("ip link set x0 down; ip link set x0 name renamed0; ip link set renamed0 up");
+    assert_eq!(
+        shown(site, "renamed0"),
+        Some(("renamed0".to_owned(), mode(site).to_owned()))
+    );
     let gone = site.said("net show dev x0");
-    assert_eq!((gone.code, gone.err.as_str()), (Some(255), "Error: invalid devname x0\n"));
+    assert_eq!(
+        (gone.code, gone.err.as_str()),
+        (Some(255), "Error: invalid devname x0\n")
+    );
     assert_eq!(site.ping(2), 0);
     assert_eq!(site.results(&site.detach_line("renamed0")), "");
     assert_eq!(site.ping(2), 2);
@@ -76,12 +83,19 @@ fn gone_by(site: &Site, delete: impl Fn()) {
     site.load_as("pass", "kept");
     let id = site.id("pass");
     unpin(site, "pass");
-    assert_eq!(shown(site, "x0"), Some(("x0".to_owned(), mode(site).to_owned())));
+    assert_eq!(
+        shown(site, "x0"),
+        Some(("x0".to_owned(), mode(site).to_owned()))
+    );
     delete();
-    wait_until("the interface is gone", || !site.near().links().contains(&"x0".to_owned()));
+    wait_until("the interface is gone", || {
+        !site.near().links().contains(&"x0".to_owned())
+    });
     let text = site.results("net show -j");
     assert!(text.starts_with("[{\"xdp\":[],"), "{text}");
-    wait_until("the program is gone", || site.said(&format!("prog show id {id}")).code == Some(255));
+    wait_until("the program is gone", || {
+        site.said(&format!("prog show id {id}")).code == Some(255)
+    });
     assert_ne!(site.id("kept"), id);
 }
 
@@ -95,7 +109,10 @@ pub(crate) fn unpin(site: &Site, name: &str) {
         }
         Attacher::Skep(_) => {
             assert_eq!(site.results(&format!("pin rm {{P}}/{name}")), "");
-            assert_eq!(site.results(&format!("pin rm {{P}}/{name}_maps/counts")), "");
+            assert_eq!(
+                site.results(&format!("pin rm {{P}}/{name}_maps/counts")),
+                ""
+            );
         }
     }
 }
@@ -107,7 +124,9 @@ pub(crate) fn near_namespace_deleted(site: &Site) {
     let id = site.id("pass");
     unpin(site, "pass");
     site.near().destroy();
-    wait_until("the peer is gone", || !site.far().links().contains(&"f0".to_owned()));
+    wait_until("the peer is gone", || {
+        !site.far().links().contains(&"f0".to_owned())
+    });
     if let Attacher::Kernel(_) = site.attacher {
         let show = || skep_testkit::oracle::bpftool(["prog", "show", "id", &id]);
         wait_until("the program is gone", || !show().status.success());

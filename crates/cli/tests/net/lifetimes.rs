@@ -15,7 +15,9 @@ pub(crate) fn attached_without_pin(site: &Site) {
     assert!(shown.contains("name drop_icmp"), "{shown}");
     site.detach();
     assert_eq!(site.ping(2), 2);
-    wait_until("the program is gone", || site.said(&format!("prog show id {id}")).code == Some(255));
+    wait_until("the program is gone", || {
+        site.said(&format!("prog show id {id}")).code == Some(255)
+    });
 }
 
 /// A program that another replaces is freed, if nobody else holds it; a pinned one stays, and can be attached again.
@@ -25,7 +27,9 @@ pub(crate) fn replaced(site: &Site) {
     unpin(site, "drop_icmp");
     site.load("pass");
     site.replace("pass");
-    wait_until("the program is gone", || site.said(&format!("prog show id {id}")).code == Some(255));
+    wait_until("the program is gone", || {
+        site.said(&format!("prog show id {id}")).code == Some(255)
+    });
     assert_eq!(site.ping(2), 2);
     assert_eq!(site.count("pass", 0), 2);
     site.load("drop_icmp");

@@ -8,12 +8,14 @@
 
 mod adjust;
 mod attach;
+mod command;
 #[path = "../common/mod.rs"]
 mod common;
 mod frames;
 mod interface;
 mod lifetimes;
 mod replace;
+mod skep;
 mod tools;
 mod verdicts;
 mod world;
@@ -21,46 +23,103 @@ mod world;
 use attach::{Attacher, Kit, Mode, Site, Way};
 use skep_testkit::{Harness, Need};
 use std::process::ExitCode;
-use world::Size;
+use world::Size::{self, Three, Two};
+use world::{User, World};
 
-/// A scenario: its name, the namespaces that it needs, which attachers it is for, and what it does.
-struct Row {
-    name: &'static str,
-    size: Size,
-    only: Option<Mode>,
-    run: fn(&Site),
+/// Which attachers a scenario is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whom {
+    /// Linux and skep alike.
+    All,
+    /// Linux alone: it tells its two modes apart.
+    Kernel,
+    /// skep alone.
+    Skep,
 }
 
-const fn row(name: &'static str, size: Size, run: fn(&Site)) -> Row {
-    Row { name, size, only: None, run }
-}
+/// A scenario: its name, for whom it is, the namespaces that it needs, and what it does.
+type Row = (&'static str, Whom, Size, fn(&Site));
+
+use Whom::{All, Kernel, Skep};
 
 const ROWS: &[Row] = &[
-    row("verdicts::ping", Size::Two, verdicts::ping),
-    row("verdicts::idle", Size::Two, verdicts::idle),
-    row("verdicts::drop_icmp", Size::Two, verdicts::drop_icmp),
-    row("verdicts::bulk", Size::Two, verdicts::bulk),
-    row("verdicts::swap_tx", Size::Two, verdicts::swap_tx),
-    row("verdicts::redirect_if", Size::Three, verdicts::redirect_if),
-    row("verdicts::redirect_dev", Size::Three, verdicts::redirect_dev),
-    row("verdicts::abort", Size::Two, verdicts::abort),
-    row("frames::ipv6", Size::Two, frames::ipv6),
-    row("frames::to_many", Size::Two, frames::to_many),
-    row("frames::vlan_in_frame", Size::Two, frames::vlan_in_frame),
-    row("frames::vlan_beside_frame", Size::Two, frames::vlan_beside_frame),
-    row("frames::vlan_sent_back", Size::Two, frames::vlan_sent_back),
-    row("adjust::head", Size::Two, adjust::head),
-    row("adjust::meta", Size::Two, adjust::meta),
-    row("adjust::tail", Size::Two, adjust::tail),
-    row("replace::under_traffic", Size::Two, replace::under_traffic),
-    row("interface::down_and_up", Size::Two, interface::down_and_up),
-    row("interface::renamed", Size::Two, interface::renamed),
-    row("interface::deleted", Size::Two, interface::deleted),
-    row("interface::far_namespace_deleted", Size::Two, interface::far_namespace_deleted),
-    row("interface::near_namespace_deleted", Size::Two, interface::near_namespace_deleted),
-    row("lifetimes::attached_without_pin", Size::Two, lifetimes::attached_without_pin),
-    row("lifetimes::replaced", Size::Two, lifetimes::replaced),
-    row("lifetimes::detached_twice", Size::Two, lifetimes::detached_twice),
+    ("verdicts::ping", All, Two, verdicts::ping),
+    ("verdicts::idle", All, Two, verdicts::idle),
+    ("verdicts::drop_icmp", All, Two, verdicts::drop_icmp),
+    ("verdicts::bulk", All, Two, verdicts::bulk),
+    ("verdicts::swap_tx", All, Two, verdicts::swap_tx),
+    ("verdicts::redirect_if", All, Three, verdicts::redirect_if),
+    ("verdicts::redirect_dev", All, Three, verdicts::redirect_dev),
+    ("verdicts::abort", All, Two, verdicts::abort),
+    ("frames::ipv6", All, Two, frames::ipv6),
+    ("frames::to_many", All, Two, frames::to_many),
+    ("frames::vlan_in_frame", All, Two, frames::vlan_in_frame),
+    (
+        "frames::vlan_beside_frame",
+        All,
+        Two,
+        frames::vlan_beside_frame,
+    ),
+    ("frames::vlan_sent_back", All, Two, frames::vlan_sent_back),
+    ("adjust::head", All, Two, adjust::head),
+    ("adjust::meta", All, Two, adjust::meta),
+    ("adjust::tail", All, Two, adjust::tail),
+    ("replace::under_traffic", All, Two, replace::under_traffic),
+    ("interface::down_and_up", All, Two, interface::down_and_up),
+    ("interface::renamed", All, Two, interface::renamed),
+    ("interface::deleted", All, Two, interface::deleted),
+    (
+        "interface::far_namespace_deleted",
+        All,
+        Two,
+        interface::far_namespace_deleted,
+    ),
+    (
+        "interface::near_namespace_deleted",
+        All,
+        Two,
+        interface::near_namespace_deleted,
+    ),
+    (
+        "lifetimes::attached_without_pin",
+        All,
+        Two,
+        lifetimes::attached_without_pin,
+    ),
+    ("lifetimes::replaced", All, Two, lifetimes::replaced),
+    (
+        "lifetimes::detached_twice",
+        All,
+        Two,
+        lifetimes::detached_twice,
+    ),
+    ("command::words", All, Two, command::words),
+    ("command::modes", Kernel, Two, command::modes),
+    ("skep::detached", Skep, Two, skep::detached),
+    ("skep::daemon_killed", Skep, Two, skep::daemon_killed),
+    (
+        "skep::daemon_terminated",
+        Skep,
+        Two,
+        skep::daemon_terminated,
+    ),
+    ("skep::guardian_killed", Skep, Two, skep::guardian_killed),
+    ("skep::repaired", Skep, Two, skep::repaired),
+    (
+        "skep::others_untouched",
+        Skep,
+        Three,
+        skep::others_untouched,
+    ),
+    ("skep::link", Skep, Two, skep::link),
+    (
+        "skep::taken_by_a_daemon",
+        Skep,
+        Two,
+        skep::taken_by_a_daemon,
+    ),
+    ("skep::taken_by_linux", Skep, Two, skep::taken_by_linux),
+    ("skep::run", Skep, Two, skep::run),
 ];
 
 fn main() -> ExitCode {
@@ -71,28 +130,54 @@ fn main() -> ExitCode {
     let mut harness = Harness::from_args();
     let kit = Kit::new();
     let kernel = [Mode::Generic, Mode::Native].map(Attacher::Kernel);
-    let attachers = kernel.into_iter().chain(Way::tested().into_iter().map(Attacher::Skep));
+    let attachers = kernel
+        .into_iter()
+        .chain(Way::tested().into_iter().map(Attacher::Skep));
     for attacher in attachers {
-        for row in ROWS {
-            if row.only.is_some_and(|mode| attacher != Attacher::Kernel(mode)) {
-                continue;
+        for &(name, whom, size, run) in ROWS {
+            let is_for = match whom {
+                All => true,
+                Kernel => matches!(attacher, Attacher::Kernel(_)),
+                Skep => matches!(attacher, Attacher::Skep(_)),
+            };
+            if is_for {
+                let (kit, name) = (kit.clone(), format!("{}::{name}", attacher.name()));
+                let needs = needs(attacher);
+                harness = harness.case(name, needs, move || run(&Site::new(&kit, attacher, size)));
             }
-            let (kit, size, run) = (kit.clone(), row.size, row.run);
-            let name = format!("{}::{}", attacher.name(), row.name);
-            harness = harness.case(name, needs(attacher), move || run(&Site::new(&kit, attacher, size)));
         }
+    }
+    for attacher in as_root() {
+        // The other scenarios are an ordinary user's.
+        let kit = kit.clone();
+        let run =
+            move || verdicts::ping(&Site::in_world(&kit, attacher, World::new(User::Root, Two)));
+        let needs = [needs(attacher), &[Need::Oracle]].concat();
+        harness = harness.case(format!("{}::as_root", attacher.name()), &needs, run);
     }
     // The last test that ends removes the copies.
     drop(kit);
     harness.run()
 }
 
+/// Attachers that a world of root's is tried with, too.
+fn as_root() -> Vec<Attacher> {
+    let packet = Way::tested()
+        .into_iter()
+        .filter(|&way| way == Way::Packet)
+        .map(Attacher::Skep);
+    [Attacher::Kernel(Mode::Generic)]
+        .into_iter()
+        .chain(packet)
+        .collect()
+}
+
 fn needs(attacher: Attacher) -> &'static [Need] {
-    use Need::{Bpftool, Clang, Netns, Oracle};
+    use Need::{AfXdp, Bpftool, Clang, Netns, Oracle, Tun};
     match attacher {
         Attacher::Kernel(_) => &[Netns, Clang, Oracle, Bpftool],
         Attacher::Skep(Way::Packet) => &[Netns, Clang],
-        Attacher::Skep(Way::Tun) => &[Netns, Clang],
-        Attacher::Skep(Way::AfXdp) => &[Netns, Clang, Oracle],
+        Attacher::Skep(Way::Tun) => &[Netns, Clang, Tun],
+        Attacher::Skep(Way::AfXdp) => &[Netns, Clang, AfXdp],
     }
 }

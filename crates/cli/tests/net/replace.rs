@@ -2,11 +2,12 @@
 
 use crate::attach::Site;
 use crate::common::Said;
-use crate::tools::udp::{Stream, arrivals, expect_each_once, listen};
+use crate::tools::udp::{Stream, arrivals, flaws, listen};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// A thousand times. Each packet meets exactly one of the two programs, and arrives once.
+/// A thousand times, in one batch (some milliseconds each on Linux, which waits for the packets that still see the program).
+/// Each packet meets exactly one of the two programs, and arrives once.
 pub(crate) fn under_traffic(site: &Site) {
     const TIMES: usize = 1000;
     site.load_as("pass", "one");
@@ -14,20 +15,44 @@ pub(crate) fn under_traffic(site: &Site) {
     let host = listen(site.near(), &site.tools(), 7400);
     let before = site.far().counter("f0", "tx", "packets");
     site.attach("two");
-    let stream = Stream { to: "10.1.0.1:7400", count: u32::MAX, pace: Duration::from_micros(200), bytes: 64 };
+    let stream = Stream {
+        to: "10.1.0.1:7400",
+        count: u32::MAX,
+        pace: Duration::from_micros(400),
+        bytes: 64,
+    };
     let sending = stream.start(site.far(), &site.tools());
     let mut batch = String::new();
     for name in ["one", "two"].iter().cycle().take(TIMES) {
-        let line = site.attach_line(name, "x0", "overwrite").replace("{P}", &site.pins());
+        let line = site
+            .attach_line(name, "x0", "overwrite")
+            .replace("{P}", &site.pins());
         writeln!(batch, "{line}").unwrap();
     }
     let file = site.near().home().join("batch");
     std::fs::write(&file, batch).unwrap();
-    let said = Said::of(&site.tool(&format!("batch file {}", file.display())).output().unwrap());
+    let said = Said::of(
+        &site
+            .tool(&format!("batch file {}", file.display()))
+            .output()
+            .unwrap(),
+    );
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
-    assert!(said.out.ends_with(&format!("processed {TIMES} commands\n")), "{}", said.out);
+    assert!(
+        said.out.ends_with(&format!("processed {TIMES} commands\n")),
+        "{}",
+        said.out
+    );
     let sent = sending.stop();
-    expect_each_once(&arrivals(host), sent);
+    let arrivals = arrivals(host);
+    // On a busy machine the receiver may come too late for some, which its host counts.
+    let arrived = u64::try_from(arrivals.len()).unwrap() + site.near().overflown();
+    assert_eq!(arrived, u64::from(sent), "{}", flaws(&arrivals, sent));
+    assert!(
+        arrivals.values().all(|&times| times == 1),
+        "{}",
+        flaws(&arrivals, sent)
+    );
     let sent = site.far().counter("f0", "tx", "packets") - before;
     let (one, two) = (site.count("one", 0), site.count("two", 0));
     assert_eq!(one + two, sent, "{one} and {two}");

@@ -20,14 +20,18 @@ pub(crate) fn ping(site: &Site) {
     assert!(sent > 10, "{sent}: pings and a question for the neighbour");
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(hello_counter(site), sent);
-    let text = trace.wait_for(|text| text.contains(&format!("bpf_trace_printk: Hello World {}", sent - 1)));
+    let text = trace
+        .wait_for(|text| text.contains(&format!("bpf_trace_printk: Hello World {}", sent - 1)));
     let numbers: Vec<u64> = text.lines().filter_map(hello_number).collect();
     // Linux's trace holds other programs' lines too: there each number is seen at least once.
     let expected: Vec<u64> = (0..sent).collect();
     match site.attacher {
         Attacher::Kernel(_) => {
             let numbers: BTreeSet<u64> = numbers.into_iter().collect();
-            assert!(expected.iter().all(|number| numbers.contains(number)), "{text}");
+            assert!(
+                expected.iter().all(|number| numbers.contains(number)),
+                "{text}"
+            );
         }
         Attacher::Skep(_) => assert_eq!(numbers, expected, "{text}"),
     }
@@ -37,11 +41,16 @@ pub(crate) fn ping(site: &Site) {
 pub(crate) fn hello_counter(site: &Site) -> u64 {
     let text = site.results("map dump pinned {P}/hello_maps/hello_bss -j");
     let dump: serde_json::Value = serde_json::from_str(&text).unwrap();
-    dump[0]["formatted"]["value"][".bss"][0]["counter"].as_u64().unwrap_or_else(|| panic!("{text}"))
+    dump[0]["formatted"]["value"][".bss"][0]["counter"]
+        .as_u64()
+        .unwrap_or_else(|| panic!("{text}"))
 }
 
 fn hello_number(line: &str) -> Option<u64> {
-    line.split_once("bpf_trace_printk: Hello World ")?.1.parse().ok()
+    line.split_once("bpf_trace_printk: Hello World ")?
+        .1
+        .parse()
+        .ok()
 }
 
 /// Nobody sends, so nothing is counted.
@@ -83,7 +92,9 @@ pub(crate) fn bulk(site: &Site) {
     }
     match site.attacher {
         Attacher::Kernel(Mode::Native) => assert!(largest[0] <= 1514, "{largest:?}"),
-        Attacher::Kernel(Mode::Generic) | Attacher::Skep(_) => assert!(largest[0] > 60_000, "{largest:?}"),
+        Attacher::Kernel(Mode::Generic) | Attacher::Skep(_) => {
+            assert!(largest[0] > 60_000, "{largest:?}")
+        }
     }
     assert_eq!(site.ping(2), 0);
 }
@@ -93,7 +104,9 @@ pub(crate) fn swap_tx(site: &Site) {
     const COUNT: u32 = 500;
     site.let_receive(site.far(), "f0");
     site.run("swap_tx");
-    let frames: Vec<_> = (0..COUNT).map(|number| udp(7000, &number.to_be_bytes())).collect();
+    let frames: Vec<_> = (0..COUNT)
+        .map(|number| udp(7000, &number.to_be_bytes()))
+        .collect();
     let host = crate::tools::udp::listen(site.near(), &site.tools(), 7000);
     // Whom the answers are for: without a listener its host would send ICMP errors.
     let sender = crate::tools::udp::listen(site.far(), &site.tools(), 5000);
@@ -150,7 +163,9 @@ pub(crate) fn redirect_dev(site: &Site) {
 
 /// Sends 300 packets, all of which come out of `o0` unchanged and none of which reaches the host.
 fn redirected(site: &Site) {
-    let frames: Vec<_> = (0..300_u32).map(|number| udp(7000, &number.to_be_bytes())).collect();
+    let frames: Vec<_> = (0..300_u32)
+        .map(|number| udp(7000, &number.to_be_bytes()))
+        .collect();
     let host = crate::tools::udp::listen(site.near(), &site.tools(), 7000);
     site.let_receive(site.world.other(), "o0");
     let capture = Capture::start(site.world.other(), &site.tools(), "o0");

@@ -70,9 +70,12 @@ impl World {
         let far = Space::beside(&near);
         let other = (size == Size::Three).then(|| Space::beside(&near));
         for space in [&near, &far].into_iter().chain(&other) {
-            space.sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 \
+            space.sh(
+                "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 \
                  net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.router_solicitations=0 \
-                 net.ipv6.conf.default.addr_gen_mode=1; ip link set lo up");
+                 net.ipv6.conf.default.addr_gen_mode=1 \
+                 net.ipv4.igmp_link_local_mcast_reports=0; ip link set lo up",
+            );
         }
         join(&near, "x0", &far, "f0", 1);
         if let Some(other) = &other {
@@ -142,7 +145,12 @@ impl Space {
         // An answer shows that the namespaces are made and `cat` runs in them.
         holder.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
         let mut answer = [0];
-        holder.stdout.as_mut().unwrap().read_exact(&mut answer).expect("unshare works");
+        holder
+            .stdout
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut answer)
+            .expect("unshare works");
         let netns = netns_of(&holder.id().to_string()).expect("the holder runs");
         assert_ne!(Some(&netns), netns_of("self").as_ref());
         let home = TempDir::new("net");
@@ -155,7 +163,12 @@ impl Space {
                 chown(path, Some(ORDINARY), Some(ORDINARY)).unwrap();
             }
         }
-        Self { holder, netns, user, home }
+        Self {
+            holder,
+            netns,
+            user,
+            home,
+        }
     }
 
     /// The process that keeps the namespace.
@@ -192,7 +205,9 @@ impl Space {
     /// A program inside, with the rights of the tests themselves: what speaks to the kernel's BPF.
     pub(crate) fn privileged(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["-t", &self.pid().to_string(), "--net", "--"]).arg(program);
+        command
+            .args(["-t", &self.pid().to_string(), "--net", "--"])
+            .arg(program);
         command.current_dir(self.home()).stdin(Stdio::null());
         command
     }
@@ -201,7 +216,12 @@ impl Space {
     pub(crate) fn sh(&self, script: &str) -> String {
         let output = self.command("sh").args(["-ec", script]).output().unwrap();
         let said = Said::of(&output);
-        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{script}\n{}", said.out);
+        assert_eq!(
+            (said.code, said.err.as_str()),
+            (Some(0), ""),
+            "{script}\n{}",
+            said.out
+        );
         said.out
     }
 
@@ -214,7 +234,24 @@ impl Space {
     pub(crate) fn counter(&self, dev: &str, way: &str, what: &str) -> u64 {
         let text = self.sh(&format!("ip -j -s link show dev {dev}"));
         let links: serde_json::Value = serde_json::from_str(&text).unwrap();
-        links[0]["stats64"][way][what].as_u64().unwrap_or_else(|| panic!("no {way} {what}: {text}"))
+        links[0]["stats64"][way][what]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no {way} {what}: {text}"))
+    }
+
+    /// Datagrams that this host dropped because nobody fetched them in time.
+    pub(crate) fn overflown(&self) -> u64 {
+        // The numbers are below their names.
+        let text = self.sh("grep ^Udp: /proc/net/snmp");
+        let mut lines = text.lines().map(str::split_whitespace);
+        let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
+        let mut pairs = names.zip(values);
+        pairs
+            .find(|&(name, _)| name == "RcvbufErrors")
+            .unwrap()
+            .1
+            .parse()
+            .unwrap()
     }
 
     /// The number of an interface.
@@ -226,14 +263,21 @@ impl Space {
 
     /// What configures the namespace, for comparison. Without what counts or ages.
     pub(crate) fn state(&self) -> String {
-        ["ip -j -d addr", "ip -j -d link", "ip -j route show table all", "ip -j neigh", "tc -j qdisc", "nft list ruleset"]
-            .into_iter()
-            .map(|line| format!("$ {line}\n{}\n", self.sh(line)))
-            .chain(self.links().iter().map(|dev| {
-                let line = |hook| self.sh(&format!("tc -j filter show dev {dev} {hook}"));
-                format!("{dev}: {} {}\n", line("ingress"), line("egress"))
-            }))
-            .collect()
+        [
+            "ip -j -d addr",
+            "ip -j -d link",
+            "ip -j route show table all",
+            "ip -j neigh",
+            "tc -j qdisc",
+            "nft list ruleset",
+        ]
+        .into_iter()
+        .map(|line| format!("$ {line}\n{}\n", self.sh(line)))
+        .chain(self.links().iter().map(|dev| {
+            let line = |hook| self.sh(&format!("tc -j filter show dev {dev} {hook}"));
+            format!("{dev}: {} {}\n", line("ingress"), line("egress"))
+        }))
+        .collect()
     }
 
     /// Names of the interfaces.
@@ -248,8 +292,10 @@ impl Space {
     pub(crate) fn processes(&self) -> Vec<u32> {
         let entries = fs::read_dir("/proc").unwrap().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        pids.filter(|&pid| pid != self.pid() && netns_of(&pid.to_string()).as_ref() == Some(&self.netns))
-            .collect()
+        pids.filter(|&pid| {
+            pid != self.pid() && netns_of(&pid.to_string()).as_ref() == Some(&self.netns)
+        })
+        .collect()
     }
 }
 
@@ -257,7 +303,10 @@ impl Space {
     /// Ends everything inside, whereupon Linux removes the namespace and what is in it.
     pub(crate) fn destroy(&self) {
         for pid in self.processes().into_iter().chain([self.pid()]) {
-            let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+            let _ = Command::new("kill")
+                .args(["-KILL", &pid.to_string()])
+                .stderr(Stdio::null())
+                .status();
         }
     }
 }
@@ -267,7 +316,10 @@ impl Drop for Space {
         // What lives in a namespace that this test made is this test's. Twice, for what a guardian starts meanwhile.
         for _ in 0..2 {
             for pid in self.processes() {
-                let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+                let _ = Command::new("kill")
+                    .args(["-KILL", &pid.to_string()])
+                    .stderr(Stdio::null())
+                    .status();
             }
         }
         let _ = self.holder.kill();

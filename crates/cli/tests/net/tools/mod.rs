@@ -62,7 +62,11 @@ impl Receiver {
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n", "{command:?}");
-        Self { child, input, output: Some(output) }
+        Self {
+            child,
+            input,
+            output: Some(output),
+        }
     }
 
     /// The lines that it prints from now on; who takes them reads them to the end.

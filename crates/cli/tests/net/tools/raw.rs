@@ -36,7 +36,13 @@ pub(crate) fn udp(to_port: u16, payload: &[u8]) -> Bytes {
 
 /// A frame with an 802.1Q or 802.1ad tag in front of its type.
 pub(crate) fn tagged(frame: &[u8], tag: u16, vlan: u16) -> Bytes {
-    [&frame[..12], &tag.to_be_bytes(), &vlan.to_be_bytes(), &frame[12..]].concat()
+    [
+        &frame[..12],
+        &tag.to_be_bytes(),
+        &vlan.to_be_bytes(),
+        &frame[12..],
+    ]
+    .concat()
 }
 
 /// A frame with the MAC addresses swapped.
@@ -71,15 +77,26 @@ impl Capture {
         let lines = receiver.lines();
         let reader = std::thread::spawn(move || {
             for line in lines {
-                sink.lock().unwrap_or_else(PoisonError::into_inner).push(unhex(&line));
+                sink.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(unhex(&line));
             }
         });
-        Self { receiver, frames, reader }
+        Self {
+            receiver,
+            frames,
+            reader,
+        }
     }
 
     /// Waits until `count` frames have arrived, if they do, and a moment longer for what should not.
     pub(crate) fn take(self, count: usize) -> Vec<Bytes> {
-        let seen = || self.frames.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let seen = || {
+            self.frames
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .len()
+        };
         let begun = Instant::now();
         while seen() < count && begun.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(20));
@@ -115,7 +132,11 @@ pub(super) fn send_main(args: &[String]) {
 
 /// `DEV`; prints each frame as a line of hexadecimal digits.
 pub(super) fn recv_main(args: &[String]) {
-    let spec = RingSpec { block_bytes: 1 << 18, blocks: 32, retire: Duration::from_millis(1) };
+    let spec = RingSpec {
+        block_bytes: 1 << 18,
+        blocks: 32,
+        retire: Duration::from_millis(1),
+    };
     let mut ring = RxRing::open(interface_index(&args[0]).unwrap(), spec, &[]).unwrap();
     let ended = super::end_of_input();
     let mut out = std::io::stdout();
@@ -128,7 +149,9 @@ pub(super) fn recv_main(args: &[String]) {
             quiet = false;
             // A bridge or promiscuous mode would show others.
             assert!(frame.packet_type != PacketType::Outgoing);
-            let tag = frame.vlan.map(|tag| [tag.tpid.to_be_bytes(), tag.tci.to_be_bytes()].concat());
+            let tag = frame
+                .vlan
+                .map(|tag| [tag.tpid.to_be_bytes(), tag.tci.to_be_bytes()].concat());
             let (macs, rest) = frame.data.split_at(12);
             let parts = [macs, tag.as_deref().unwrap_or_default(), rest].concat();
             let line: String = parts.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -44,7 +44,9 @@ pub(super) fn send_main(args: &[String]) {
 /// `PORT`
 pub(super) fn recv_main(args: &[String]) {
     let port: u16 = args[0].parse().unwrap();
-    let listener = TcpListener::bind(("::", port)).or_else(|_| TcpListener::bind(("0.0.0.0", port))).unwrap();
+    let listener = TcpListener::bind(("::", port))
+        .or_else(|_| TcpListener::bind(("0.0.0.0", port)))
+        .unwrap();
     let mut out = std::io::stdout();
     out.write_all(b"ready\n").unwrap();
     out.flush().unwrap();
@@ -77,7 +79,9 @@ impl Sum {
         for word in bytes.chunks(8) {
             let mut padded = [0; 8];
             padded[..word.len()].copy_from_slice(word);
-            self.state = (self.state ^ u64::from_le_bytes(padded)).wrapping_mul(0x0100_0000_01b3).rotate_left(5);
+            self.state = (self.state ^ u64::from_le_bytes(padded))
+                .wrapping_mul(0x0100_0000_01b3)
+                .rotate_left(5);
         }
     }
 

@@ -27,13 +27,28 @@ pub(crate) struct Stream<'a> {
 impl<'a> Stream<'a> {
     /// `count` small datagrams, a third of a millisecond apart.
     pub(crate) fn new(to: &'a str, count: u32) -> Self {
-        Self { to, count, pace: Duration::from_micros(300), bytes: 64 }
+        Self {
+            to,
+            count,
+            pace: Duration::from_micros(300),
+            bytes: 64,
+        }
     }
 
     fn command(&self, space: &Space, program: &Path) -> std::process::Command {
-        let words = [self.to, &self.count.to_string(), &self.pace.as_micros().to_string(), &self.bytes.to_string()]
-            .map(str::to_owned);
-        command(space, program, "udp-send", &words.each_ref().map(String::as_str))
+        let words = [
+            self.to,
+            &self.count.to_string(),
+            &self.pace.as_micros().to_string(),
+            &self.bytes.to_string(),
+        ]
+        .map(str::to_owned);
+        command(
+            space,
+            program,
+            "udp-send",
+            &words.each_ref().map(String::as_str),
+        )
     }
 
     /// Sends them all. Those of one run come from one port.
@@ -67,7 +82,12 @@ impl Sending {
 
     fn finish(&mut self) -> u32 {
         let mut text = String::new();
-        self.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        self.0
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
         assert!(self.0.wait().unwrap().success());
         text.trim().parse().unwrap()
     }
@@ -87,7 +107,12 @@ pub(crate) fn listen(space: &Space, program: &Path, port: u16) -> Receiver {
 
 /// Listens on a port, to what is sent to a multicast group at `x0`, too.
 pub(crate) fn listen_in_group(space: &Space, program: &Path, port: u16, group: &str) -> Receiver {
-    Receiver::start(command(space, program, "udp-recv", &[&port.to_string(), group]))
+    Receiver::start(command(
+        space,
+        program,
+        "udp-recv",
+        &[&port.to_string(), group],
+    ))
 }
 
 /// Ends a receiver and reads its report.
@@ -96,7 +121,9 @@ pub(crate) fn arrivals(receiver: Receiver) -> Arrivals {
     let mut arrivals = Arrivals::new();
     for line in text.lines() {
         let numbers: Vec<u32> = line.split(' ').map(|word| word.parse().unwrap()).collect();
-        let [from, to, times] = numbers[..] else { panic!("{line}") };
+        let [from, to, times] = numbers[..] else {
+            panic!("{line}")
+        };
         arrivals.extend((from..=to).map(|number| (number, times)));
     }
     arrivals
@@ -108,7 +135,13 @@ fn each_once(count: u32) -> Arrivals {
 }
 
 /// Runs to completion: sends `stream` and gives what arrived at `port` of `to`.
-pub(crate) fn exchange(from: &Space, stream: &Stream<'_>, to: &Space, port: u16, program: &Path) -> Arrivals {
+pub(crate) fn exchange(
+    from: &Space,
+    stream: &Stream<'_>,
+    to: &Space,
+    port: u16,
+    program: &Path,
+) -> Arrivals {
     let receiver = listen(to, program, port);
     stream.send(from, program);
     arrivals(receiver)
@@ -116,11 +149,17 @@ pub(crate) fn exchange(from: &Space, stream: &Stream<'_>, to: &Space, port: u16,
 
 /// `TO COUNT MICROSECONDS BYTES`
 pub(super) fn send_main(args: &[String]) {
-    let [to, count, pace, bytes] = args else { panic!("{args:?}") };
+    let [to, count, pace, bytes] = args else {
+        panic!("{args:?}")
+    };
     let (count, pace): (u32, u64) = (count.parse().unwrap(), pace.parse().unwrap());
     let mut payload = vec![0xa5; bytes.parse().unwrap()];
     let stopped = super::end_of_input();
-    let own = if to.starts_with('[') { "[::]:0" } else { "0.0.0.0:0" };
+    let own = if to.starts_with('[') {
+        "[::]:0"
+    } else {
+        "0.0.0.0:0"
+    };
     let socket = UdpSocket::bind(own).unwrap();
     let begun = Instant::now();
     let mut sent = 0;
@@ -128,24 +167,33 @@ pub(super) fn send_main(args: &[String]) {
         payload[..4].copy_from_slice(&sent.to_be_bytes());
         // A full queue of the device is no loss: it was not sent.
         while let Err(error) = socket.send_to(&payload, to) {
-            assert!(error.kind() != std::io::ErrorKind::InvalidInput, "{to}: {error}");
+            assert!(
+                error.kind() != std::io::ErrorKind::InvalidInput,
+                "{to}: {error}"
+            );
             std::thread::sleep(Duration::from_millis(1));
         }
         sent += 1;
         let due = Duration::from_micros(pace * u64::from(sent));
         std::thread::sleep(due.saturating_sub(begun.elapsed()));
     }
-    std::io::stdout().write_all(sent.to_string().as_bytes()).unwrap();
+    std::io::stdout()
+        .write_all(sent.to_string().as_bytes())
+        .unwrap();
 }
 
 /// `PORT [GROUP]`
 pub(super) fn recv_main(args: &[String]) {
     let port: u16 = args[0].parse().unwrap();
     let socket = match args.get(1) {
-        None => UdpSocket::bind(("::", port)).or_else(|_| UdpSocket::bind(("0.0.0.0", port))).unwrap(),
+        None => UdpSocket::bind(("::", port))
+            .or_else(|_| UdpSocket::bind(("0.0.0.0", port)))
+            .unwrap(),
         Some(group) => {
             let socket = UdpSocket::bind(("0.0.0.0", port)).unwrap();
-            socket.join_multicast_v4(&group.parse().unwrap(), &"10.1.0.1".parse().unwrap()).unwrap();
+            socket
+                .join_multicast_v4(&group.parse().unwrap(), &"10.1.0.1".parse().unwrap())
+                .unwrap();
             socket
         }
     };
@@ -181,7 +229,10 @@ fn ranges(arrivals: &Arrivals) -> String {
             Some(_) | None => ranges.push((number, number, times)),
         }
     }
-    ranges.iter().map(|(from, to, times)| format!("{from} {to} {times}\n")).collect()
+    ranges
+        .iter()
+        .map(|(from, to, times)| format!("{from} {to} {times}\n"))
+        .collect()
 }
 
 /// Checks that every number below `count` arrived once, and says of which this is not true.
@@ -189,11 +240,15 @@ pub(crate) fn expect_each_once(arrivals: &Arrivals, count: u32) {
     assert!(*arrivals == each_once(count), "{}", flaws(arrivals, count));
 }
 
-fn flaws(arrivals: &Arrivals, count: u32) -> String {
+/// Which numbers below `count` did not arrive once, or which others did.
+pub(crate) fn flaws(arrivals: &Arrivals, count: u32) -> String {
     let wrong: Arrivals = (0..count)
         .map(|number| (number, arrivals.get(&number).copied().unwrap_or(0)))
         .filter(|&(_, times)| times != 1)
         .collect();
-    let beyond: Arrivals = arrivals.range(count..).map(|(&number, &times)| (number, times)).collect();
+    let beyond: Arrivals = arrivals
+        .range(count..)
+        .map(|(&number, &times)| (number, times))
+        .collect();
     format!("from to times:\n{}{}", ranges(&wrong), ranges(&beyond))
 }
