@@ -87,7 +87,7 @@ pub(crate) fn tail(site: &Site) {
         site.set("adjust_tail", "delta", 0, delta);
         let done = site.count("adjust_tail", 0);
         let capture = site.capture_far();
-        site.inject(&[frame.clone()]);
+        site.inject(std::slice::from_ref(&frame));
         let received = capture.take(1);
         let is_done = site.count("adjust_tail", 0) != done;
         if delta < 0 {

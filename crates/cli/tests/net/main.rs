@@ -95,7 +95,7 @@ const ROWS: &[Row] = &[
     ),
     ("command::words", All, Two, command::words),
     ("command::modes", Kernel, Two, command::modes),
-    ("skep::detached", Skep, Two, skep::detached),
+    ("skep::detached", All, Two, skep::detached),
     ("skep::daemon_killed", Skep, Two, skep::daemon_killed),
     (
         "skep::daemon_terminated",

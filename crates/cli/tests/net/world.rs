@@ -15,9 +15,10 @@
 //! So that every frame is one that a test sent, IPv6 is off until [`World::with_ipv6`], and neighbours are known. What a
 //! namespace does by itself afterwards (multicast reports) is counted by its interface like everything else.
 
-use crate::common::{ORDINARY, Said, is_root};
+use crate::common::{ORDINARY, Said, is_root, wait_until};
 use skep_testkit::TempDir;
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -120,6 +121,14 @@ fn join(near: &Space, near_dev: &str, far: &Space, far_dev: &str, net: u32) {
             mac(peer)
         ));
     }
+    // The carrier is noticed with a delay.
+    for (space, dev) in [(near, near_dev), (far, far_dev)] {
+        wait_until("the interface works", || {
+            space
+                .sh(&format!("ip link show dev {dev}"))
+                .contains("state UP")
+        });
+    }
 }
 
 impl Space {
@@ -174,11 +183,6 @@ impl Space {
     /// The process that keeps the namespace.
     pub(crate) fn pid(&self) -> u32 {
         self.holder.id()
-    }
-
-    /// Who runs its commands.
-    pub(crate) fn user(&self) -> User {
-        self.user
     }
 
     /// A folder of its user's.
@@ -261,23 +265,19 @@ impl Space {
         u32::try_from(links[0]["ifindex"].as_u64().unwrap()).unwrap()
     }
 
-    /// What configures the namespace, for comparison. Without what counts or ages.
+    /// What configures the namespace, for comparison, one value of JSON a line. Without what counts or ages.
     pub(crate) fn state(&self) -> String {
-        [
-            "ip -j -d addr",
-            "ip -j -d link",
-            "ip -j route show table all",
-            "ip -j neigh",
-            "tc -j qdisc",
-            "nft list ruleset",
-        ]
-        .into_iter()
-        .map(|line| format!("$ {line}\n{}\n", self.sh(line)))
-        .chain(self.links().iter().map(|dev| {
-            let line = |hook| self.sh(&format!("tc -j filter show dev {dev} {hook}"));
-            format!("{dev}: {} {}\n", line("ingress"), line("egress"))
-        }))
-        .collect()
+        let mut script = String::from(
+            "set -ex; ip -j -d addr; ip -j -d link; ip -j route show table all; ip -j neigh; tc -j qdisc; nft list ruleset",
+        );
+        for dev in self.links() {
+            for hook in ["ingress", "egress"] {
+                write!(script, "; tc -j filter show dev {dev} {hook}").unwrap();
+            }
+        }
+        let said = self.said(&format!("exec 2>&1; {script}"));
+        assert_eq!(said.code, Some(0), "{}", said.out);
+        said.out.replace(",\"", ",\n\"")
     }
 
     /// Names of the interfaces.
