@@ -376,6 +376,11 @@ impl Site {
         pinged(self.far(), "10.1.0.1", count)
     }
 
+    /// Pings `x0` from `far` and checks that no answer comes.
+    pub(crate) fn expect_lost(&self, count: u32) {
+        assert_eq!(pinged_within(self.far(), "10.1.0.1", count, 0.3), 0);
+    }
+
     /// Sends frames out of `f0`.
     pub(crate) fn inject(&self, frames: &[Bytes]) {
         tools::raw::send(self.far(), &self.tools(), "f0", frames);
@@ -432,7 +437,11 @@ impl Site {
 
 /// Pings and counts the answers. The packets are 20 ms apart.
 pub(crate) fn pinged(from: &Space, to: &str, count: u32) -> u32 {
-    let said = from.said(&format!("ping -n -q -c {count} -i 0.02 -W 1 {to}"));
+    pinged_within(from, to, count, 2.0)
+}
+
+fn pinged_within(from: &Space, to: &str, count: u32, seconds: f32) -> u32 {
+    let said = from.said(&format!("ping -n -q -c {count} -i 0.02 -W {seconds} {to}"));
     let (before, _) = said
         .out
         .split_once(" received")

@@ -9,7 +9,7 @@ pub(crate) fn attached_without_pin(site: &Site) {
     site.run("drop_icmp");
     let id = site.id("drop_icmp");
     unpin(site, "drop_icmp");
-    assert_eq!(site.ping(2), 0);
+    site.expect_lost(2);
     // Another command finds it by its number, and it still works.
     let shown = site.results(&format!("prog show id {id}"));
     assert!(shown.contains("name drop_icmp"), "{shown}");
@@ -34,7 +34,7 @@ pub(crate) fn replaced(site: &Site) {
     assert_eq!(site.count("pass", 0), 2);
     site.load("drop_icmp");
     site.replace("drop_icmp");
-    assert_eq!(site.ping(2), 0);
+    site.expect_lost(2);
     site.replace("pass");
     assert_eq!(site.ping(2), 2);
     assert_eq!(site.count("pass", 0), 4);
@@ -48,5 +48,5 @@ pub(crate) fn detached_twice(site: &Site) {
     site.detach();
     assert_eq!(site.ping(2), 2);
     site.attach("drop_icmp");
-    assert_eq!(site.ping(2), 0);
+    site.expect_lost(2);
 }

@@ -70,7 +70,7 @@ fn as_before(site: &Site, end: impl FnOnce()) {
     furnish(site);
     let before = state(site);
     site.run("drop_icmp");
-    assert_eq!(site.ping(2), 0);
+    site.expect_lost(2);
     end();
     let begun = Instant::now();
     while site.ping(1) != 1 {
@@ -89,7 +89,7 @@ fn as_before(site: &Site, end: impl FnOnce()) {
     assert!(site.results("net list -j").starts_with("[{\"xdp\":[],"));
     site.load_as("drop_icmp", "again");
     site.attach("again");
-    assert_eq!(site.ping(2), 0);
+    site.expect_lost(2);
     site.detach();
     expect_state(site, &before);
 }

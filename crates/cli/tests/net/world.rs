@@ -288,8 +288,11 @@ impl Space {
         links.as_array().unwrap().iter().map(name).collect()
     }
 
-    /// Processes inside, without the holder.
+    /// Processes inside, without the holder. None once the holder has ended: a later namespace may have this one's number.
     pub(crate) fn processes(&self) -> Vec<u32> {
+        if netns_of(&self.pid().to_string()).as_ref() != Some(&self.netns) {
+            return Vec::new();
+        }
         let entries = fs::read_dir("/proc").unwrap().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
         pids.filter(|&pid| {

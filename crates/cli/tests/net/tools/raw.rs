@@ -5,8 +5,9 @@ use crate::attach::PATIENCE;
 use crate::common::feed;
 use crate::world::Space;
 use skep_sys::packet::{PacketType, RingSpec, RxRing, TxSocket, VnetHeader};
-use skep_sys::{interface_index, wait_readable};
+use skep_sys::{Readiness, interface_index, wait_readable};
 use std::io::{Read as _, Write as _};
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -133,9 +134,10 @@ pub(super) fn send_main(args: &[String]) {
 /// `DEV`; prints each frame as a line of hexadecimal digits.
 pub(super) fn recv_main(args: &[String]) {
     let spec = RingSpec {
-        block_bytes: 1 << 18,
-        blocks: 32,
-        retire: Duration::from_millis(1),
+        // Each block is good for its time at least, however few frames it holds: for two seconds in which nobody reads.
+        block_bytes: 1 << 17,
+        blocks: 128,
+        retire: Duration::from_millis(20),
     };
     let mut ring = RxRing::open(interface_index(&args[0]).unwrap(), spec, &[]).unwrap();
     let ended = super::end_of_input();
@@ -144,9 +146,7 @@ pub(super) fn recv_main(args: &[String]) {
     out.flush().unwrap();
     loop {
         let was_ended = ended.is_over();
-        let mut quiet = true;
         while let Some(frame) = ring.next() {
-            quiet = false;
             // A bridge or promiscuous mode would show others.
             assert!(frame.packet_type != PacketType::Outgoing);
             let tag = frame
@@ -159,10 +159,10 @@ pub(super) fn recv_main(args: &[String]) {
             out.write_all(b"\n").unwrap();
         }
         out.flush().unwrap();
-        if quiet && was_ended {
+        let readiness = wait_readable(ring.as_fd(), Some(super::QUIET)).unwrap();
+        if was_ended && readiness == Readiness::TimedOut {
             break;
         }
-        wait_readable(std::os::fd::AsFd::as_fd(&ring), Some(super::QUIET)).unwrap();
     }
     assert_eq!(ring.take_statistics().unwrap().drops, 0);
 }
