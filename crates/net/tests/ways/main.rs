@@ -1,6 +1,6 @@
 //! The ways that need more than an ordinary user's rights, and the packet way beside them: the same cases on each.
 //!
-//! Each case starts this program again in a network namespace of its own (`SKEP_NET_WAYS` names what to run there, on which
+//! Each case starts this program again in a network namespace of its own (`SKEP_NET_WAY_INSIDE` names what to run there, on which
 //! way), so that nothing touches the machine's own network. The user namespace stays: neither Linux's XDP nor, where its file
 //! is root's, tun can be had in another.
 #![forbid(unsafe_code)]
@@ -64,7 +64,7 @@ const ROLES: &[(&str, fn())] = &[
 ];
 
 fn main() {
-    if let Ok(what) = std::env::var("SKEP_NET_WAYS") {
+    if let Ok(what) = std::env::var("SKEP_NET_WAY_INSIDE") {
         return inside(&what);
     }
     let mut harness = Harness::from_args();

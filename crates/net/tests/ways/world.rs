@@ -28,7 +28,7 @@ pub(crate) struct Road {
 pub(crate) fn run_inside(what: &str) {
     let mut command = Command::new("unshare");
     command.arg("--net").arg(std::env::current_exe().unwrap());
-    let output = command.env("SKEP_NET_WAYS", what).output().unwrap();
+    let output = command.env("SKEP_NET_WAY_INSIDE", what).output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}\n{text}", output.status);
 }
@@ -207,6 +207,10 @@ impl Host {
         }
         // Linux says so some time later, and until then `state` changes by itself.
         wait_for("x is up", || sh("ip link show x").contains("state UP"));
+        // The carrier takes its time to be noticed, and states are compared.
+        wait_for("the carrier", || {
+            sh("ip -o link show x").contains("state UP")
+        });
         host
     }
 
@@ -219,7 +223,9 @@ impl Host {
         let mut command = Command::new("nsenter");
         command.args(["-t", &self.0.id().to_string(), "-n"]);
         command.arg(std::env::current_exe().unwrap());
-        command.env("SKEP_NET_WAYS", role).stdout(Stdio::piped());
+        command
+            .env("SKEP_NET_WAY_INSIDE", role)
+            .stdout(Stdio::piped());
         command.stdin(Stdio::piped()).spawn().unwrap()
     }
 
