@@ -20,7 +20,7 @@ use skep_btf::json::Node;
 use skep_daemon::Guardian;
 use skep_net::live::LivePorts;
 use skep_sys::TerminationSignals;
-use skep_uapi::{Bpf, Command, Existing, NetAttach, NetLive, ObjectKind, XdpMode};
+use skep_uapi::{Bpf, Command, Errno, Existing, NetAttach, NetLive, ObjectKind, XdpMode};
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -261,19 +261,20 @@ impl Watch<'_> {
         Ok(())
     }
 
-    fn detach(&self) -> Outcome {
-        let reply = self.bpf.call(Command::NetDetach {
-            ifindex: self.place.interface.index,
-            mode: XdpMode::Any,
-        });
-        match reply.result {
+    /// Takes the program off, after which the counts are the last.
+    fn detach(&mut self) -> Outcome {
+        match self.place.ports.detach(self.place.interface.index) {
+            Ok(counts) => {
+                self.counts = counts.or(self.counts);
+                Ok(())
+            }
             // With the interface the program has gone too.
-            Ok(_) | Err(skep_uapi::Errno::ENODEV) => Ok(()),
-            Err(errno) => {
-                let why = because(&about(&self.place.interface, &reply.log));
+            Err(error) if error.errno == Errno::ENODEV => Ok(()),
+            Err(error) => {
+                let why = because(&about(&self.place.interface, &error.why));
                 Err(Failure::errno(
-                    format!("interface xdp detach failed: {errno}{why}"),
-                    errno,
+                    format!("interface xdp detach failed: {}{why}", error.errno),
+                    error.errno,
                 ))
             }
         }

@@ -307,7 +307,8 @@ pub(crate) fn run(site: &Site) {
         );
     }
     assert!(
-        said.out.contains(&format!("XDP_PASS {sent}")),
+        said.out
+            .contains(&format!("packets {sent}  drop 0  pass {sent}  ")),
         "{}",
         said.out
     );

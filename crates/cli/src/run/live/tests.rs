@@ -7,7 +7,7 @@ use crate::output::{Format, Out};
 use crate::run::options::Source;
 use crate::tests::Shared;
 use skep_machine::{Attach, Attached, PortsError};
-use skep_uapi::{Errno, NetDevice, NetDeviceAdd, Via};
+use skep_uapi::{Errno, NetDevice, NetDeviceAdd, NetLive, Via};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -37,9 +37,9 @@ impl Ports for Counting {
         Ok(())
     }
 
-    fn detach(&self, _: u32) -> Result<(), PortsError> {
+    fn detach(&self, _: u32) -> Result<Option<NetLive>, PortsError> {
         *self.attached.lock().unwrap() = None;
-        Ok(())
+        Ok(None)
     }
 
     fn query(&self) -> Vec<Attached> {
