@@ -148,7 +148,9 @@ impl Ports for LivePorts {
         if let Some(monitoring) = monitoring {
             monitoring.stop();
         }
-        entries.into_values().for_each(|entry| drop(entry.end()));
+        for entry in entries.into_values() {
+            entry.end();
+        }
         for device in devices {
             device.remove(&self.0.wires);
         }
@@ -361,7 +363,9 @@ impl Inner {
             .filter_map(|index| table.entries.remove(index))
             .collect();
         drop(table);
-        entries.into_iter().for_each(|entry| drop(entry.end()));
+        for entry in entries {
+            entry.end();
+        }
         device.remove(&self.wires);
         true
     }
