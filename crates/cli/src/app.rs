@@ -9,7 +9,7 @@ use crate::connect::{self, Connection};
 use crate::failure::{EXIT_ERROR, EXIT_PIPE, Failure, Outcome};
 use crate::output::{Format, Out};
 use crate::table::{self, Commands, Object};
-use skep_uapi::Bpf;
+use skep_uapi::{Bpf, Via};
 use std::io;
 use std::sync::Arc;
 
@@ -36,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) show_pins: bool,
     /// `-B`: BTF that split BTF builds upon.
     pub(crate) base_btf: Option<String>,
+    /// `--via`: the way between an interface and a program.
+    pub(crate) via: Option<Via>,
 }
 
 /// What a command works with.
@@ -123,6 +125,11 @@ fn show(shown: Outcome, code: u8) -> Result<u8, io::Error> {
 
 /// Finds the object and the command and runs it.
 fn dispatch(session: &mut Session, words: Vec<String>) -> Outcome {
+    if let (Target::Kernel, Some(via)) = (session.options.target, session.options.via) {
+        return Err(Failure::message(format!(
+            "--via {via} is a way of skep's own; with --kernel Linux takes its own"
+        )));
+    }
     let mut args = Args::new(words);
     let Some(object) = table::object(&mut args) else {
         let outcome = if args.is_empty() {

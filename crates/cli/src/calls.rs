@@ -3,8 +3,8 @@
 //! A reply of the wrong kind is the peer's fault and becomes `EPROTO`.
 
 use skep_uapi::{
-    Bpf, BtfInfo, Command, Errno, Handle, LinkInfo, MapInfo, ObjectKind, PinInfo, ProgCode,
-    ProgInfo, TestRun, TestRunResult, Value,
+    Bpf, BtfInfo, Command, Errno, Handle, LinkInfo, MapInfo, NetAttached, NetDevice, ObjectKind,
+    PinInfo, ProgCode, ProgInfo, TestRun, TestRunResult, Value,
 };
 
 /// An open object; closed when dropped.
@@ -146,6 +146,16 @@ pub(crate) fn trace_read(
     wait_ms: u32,
 ) -> Result<Vec<String>, Errno> {
     reply!(bpf, Command::TraceRead { lines_max, wait_ms }, Lines)
+}
+
+/// What is attached to interfaces.
+pub(crate) fn net_query(bpf: &dyn Bpf) -> Result<Vec<NetAttached>, Errno> {
+    reply!(bpf, Command::NetQuery, NetAttached)
+}
+
+/// Devices that the machine made.
+pub(crate) fn net_devices(bpf: &dyn Bpf) -> Result<Vec<NetDevice>, Errno> {
+    reply!(bpf, Command::NetDeviceList, NetDevices)
 }
 
 /// Number of possible CPUs.

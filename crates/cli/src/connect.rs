@@ -91,14 +91,24 @@ fn kernel() -> Connection {
 
 /// This program as a daemon.
 fn launch() -> Outcome<Launch> {
+    this_program(&["daemon", "run", "detached"])
+}
+
+/// This program as the guardian of changes to interfaces.
+pub(crate) fn guardian_launch() -> Outcome<Launch> {
+    this_program(&["daemon", "guard"])
+}
+
+fn this_program(args: &[&str]) -> Outcome<Launch> {
     let program = std::env::current_exe().map_err(|error| {
         Failure::message(format!(
-            "cannot start the daemon: which program am I: {error}"
+            "cannot start skep {}: which program am I: {error}",
+            args.join(" ")
         ))
     })?;
     Ok(Launch {
         program,
-        args: ["daemon", "run", "detached"].map(Into::into).into(),
+        args: args.iter().map(Into::into).collect(),
     })
 }
 

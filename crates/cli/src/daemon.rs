@@ -10,10 +10,12 @@ use crate::failure::{Failure, Outcome};
 use crate::output::{Record, escape, object, plain};
 use skep_btf::json::Node;
 use skep_daemon::limits::START_TIME;
-use skep_daemon::{Log, Options, RunError, wait_until_ended};
+use skep_daemon::{Guardian, Log, Options, RunError, wait_until_ended};
+use skep_net::live::LivePorts;
 use skep_sys::TerminationSignals;
 use skep_wire::{Client, DaemonStatus, Endpoint, GuardianStatus, list_endpoints};
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Exit code of `status` if no daemon runs.
@@ -53,7 +55,11 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
         Some(Idle::Never) => options.idle = None,
         Some(Idle::After(time)) => options.idle = Some(time),
     }
-    match skep_daemon::run(&endpoint, skep_daemon::machine(), options) {
+    let guardian = Guardian::of_daemon(connect::guardian_launch()?, &endpoint);
+    let guardian = Arc::new(guardian);
+    let ports = LivePorts::new(Arc::<Guardian>::clone(&guardian));
+    let machine = skep_daemon::machine_with_ports(ports, guardian);
+    match skep_daemon::run(&endpoint, machine, options) {
         Err(RunError::AlreadyRunning { .. }) if request.detached => {}
         Ok(_) => {}
         Err(error) => return Err(failure(error)),

@@ -1,15 +1,19 @@
 //! `skep link`: what is attached.
+//!
+//! A link outlives what it held: detached, by command or because its interface went away, it has no interface any more.
 
 use crate::app::Session;
 use crate::args::Args;
 use crate::calls;
 use crate::failure::{Failure, Outcome};
+use crate::net::because;
 use crate::output::{Record, escape, object, plain};
 use crate::prog::pin::pin_selected;
 use crate::prog::show::{paths, pins, text_array};
 use crate::select;
 use skep_btf::json::Node;
-use skep_uapi::{Bpf, Errno, Handle, LinkInfo, LinkType, ObjectKind, PinInfo};
+use skep_sys::interface_name;
+use skep_uapi::{Bpf, Command, Errno, Handle, LinkInfo, LinkType, ObjectKind, PinInfo};
 use std::io::{self, Write};
 
 struct LinkRecord {
@@ -39,6 +43,39 @@ pub(crate) fn pin(session: &mut Session, args: &mut Args) -> Outcome {
     pin_selected(session, args, select::link)
 }
 
+/// Takes off what a link holds. Whatever is wrong exits with 1, as in bpftool.
+pub(crate) fn detach(session: &mut Session, args: &mut Args) -> Outcome {
+    if args.len() != 2 {
+        // bpftool's text ends with a newline of its own.
+        return Err(one(Failure::message(
+            "link specifier is invalid or missing\n",
+        )));
+    }
+    let bpf = session.bpf()?;
+    let held = select::link(&*bpf, args).map_err(one)?;
+    let reply = bpf.call(Command::LinkDetach {
+        link: held.handle(),
+    });
+    if let Err(errno) = reply.result {
+        let why = because(&reply.log);
+        return Err(one(Failure::message(format!(
+            "failed link detach: {errno}{why}"
+        ))));
+    }
+    session.out.nothing();
+    Ok(())
+}
+
+/// The same failure with exit code 1.
+fn one(failure: Failure) -> Failure {
+    match failure {
+        Failure::Message { text, .. } => Failure::Message { text, code: 1 },
+        Failure::Silent { .. } => Failure::Silent { code: 1 },
+        Failure::Usage => Failure::Usage,
+        Failure::Output(error) => Failure::Output(error),
+    }
+}
+
 fn all(bpf: &dyn Bpf, pins: &[PinInfo]) -> Outcome<Vec<LinkRecord>> {
     let mut records = Vec::new();
     let ids = calls::ids(bpf, ObjectKind::Link)
@@ -64,14 +101,32 @@ fn record(bpf: &dyn Bpf, link: Handle, pins: &[PinInfo]) -> Result<LinkRecord, E
     Ok(LinkRecord { info, pins })
 }
 
-/// The name of a network interface in this process' namespace.
-fn interface_name(ifindex: u32) -> Option<String> {
-    let interfaces = std::fs::read_dir("/sys/class/net").ok()?;
-    interfaces.flatten().find_map(|interface| {
-        let text = std::fs::read_to_string(interface.path().join("ifindex")).ok()?;
-        let found = text.trim().parse() == Ok(ifindex);
-        found.then(|| interface.file_name().to_string_lossy().into_owned())
-    })
+/// Where an XDP link is.
+enum Device {
+    /// On an interface of this name.
+    Named(String),
+    /// On one of another network namespace.
+    Unknown,
+    /// Nowhere any more.
+    Detached,
+}
+
+impl Device {
+    fn of(ifindex: u32) -> Self {
+        match ifindex {
+            0 => Self::Detached,
+            ifindex => interface_name(ifindex).map_or(Self::Unknown, Self::Named),
+        }
+    }
+
+    /// What bpftool calls it.
+    fn name(&self) -> &str {
+        match self {
+            Self::Named(name) => name,
+            Self::Unknown => "(unknown)",
+            Self::Detached => "(detached)",
+        }
+    }
 }
 
 impl LinkRecord {
@@ -89,10 +144,12 @@ impl Record for LinkRecord {
         }
         write!(out, "prog {}  ", info.prog_id)?;
         if self.is_xdp() {
-            match interface_name(info.ifindex) {
-                Some(name) => write!(out, "\n\tifindex {}({})  ", escape(&name), info.ifindex)?,
-                None => write!(out, "\n\tifindex {}  ", info.ifindex)?,
+            let device = Device::of(info.ifindex);
+            write!(out, "\n\tifindex {}", escape(device.name()))?;
+            if let Device::Named(_) = device {
+                write!(out, "({})", info.ifindex)?;
             }
+            write!(out, "  ")?;
         }
         for pin in &self.pins {
             write!(out, "\n\tpinned {}", escape(pin))?;
@@ -113,9 +170,7 @@ impl Record for LinkRecord {
             ("prog_id", plain(info.prog_id.0)),
             (
                 "devname",
-                interface_name(info.ifindex)
-                    .filter(|_| self.is_xdp())
-                    .and_then(plain),
+                plain(Device::of(info.ifindex).name()).filter(|_| self.is_xdp()),
             ),
             ("ifindex", plain(info.ifindex).filter(|_| self.is_xdp())),
             ("pinned", text_array(&self.pins)),

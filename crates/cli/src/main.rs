@@ -15,6 +15,7 @@ mod disasm;
 mod failure;
 mod link;
 mod map;
+mod net;
 mod objdump;
 mod options;
 mod output;

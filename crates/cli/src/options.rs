@@ -7,6 +7,7 @@ use crate::app::{Options, Target};
 use crate::output::Format;
 use crate::table;
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use skep_uapi::Via;
 
 /// What the options ask for before any object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,7 +56,8 @@ pub(crate) fn clap_command() -> Command {
         .args_override_self(true)
         .args([
             flag("help", 'h', "Print the usage"),
-            flag("version", 'V', "Print the version"),
+            // `--v` was unambiguous before `--via` came, and is in bpftool.
+            flag("version", 'V', "Print the version").alias("v"),
             flag("json", 'j', "Results as JSON"),
             flag("pretty", 'p', "Results as indented JSON"),
             flag("debug", 'd', "Print the verifier's log"),
@@ -73,12 +75,28 @@ pub(crate) fn clap_command() -> Command {
                 .short('B')
                 .num_args(1)
                 .help("BTF that split BTF builds upon"),
+            via_arg(),
             Arg::new("kernel")
                 .long("kernel")
                 .action(ArgAction::SetTrue)
                 .help("Use Linux's own bpf(2)"),
             Arg::new("words").num_args(0..).action(ArgAction::Append),
         ])
+}
+
+/// `--via`, among the global options and among those of `skep run`.
+pub(crate) fn via_arg() -> Arg {
+    Arg::new("via")
+        .long("via")
+        .value_name("WAY")
+        .value_parser(Via::ALL.map(Via::name))
+        .help("The way from an interface to the program and back [default: the first that works]")
+}
+
+/// What `--via` says.
+pub(crate) fn via(matches: &ArgMatches) -> Option<Via> {
+    let name = matches.get_one::<String>("via")?;
+    Via::ALL.into_iter().find(|via| via.name() == name)
 }
 
 /// Reads the arguments behind the program's name.
@@ -129,6 +147,7 @@ fn options(matches: &ArgMatches) -> Options {
         debug: matches.get_flag("debug"),
         show_pins: matches.get_flag("bpffs"),
         base_btf: matches.get_one::<String>("base-btf").cloned(),
+        via: via(matches),
     }
 }
 
@@ -138,7 +157,7 @@ fn split_at_own_object(arguments: Vec<String>) -> (Vec<String>, Vec<String>) {
     let first = arguments.iter().position(|argument| {
         let is_value = std::mem::replace(
             &mut takes_value,
-            matches!(argument.as_str(), "-B" | "--base-btf"),
+            matches!(argument.as_str(), "-B" | "--base-btf" | "--via"),
         );
         !is_value && !argument.starts_with('-')
     });
@@ -157,7 +176,24 @@ fn split_at_own_object(arguments: Vec<String>) -> (Vec<String>, Vec<String>) {
 }
 
 fn refuse(arguments: &[String], error: &clap::Error) -> OptionError {
-    let text = match error.get(clap::error::ContextKind::InvalidArg) {
+    let text = invalid_value(error).unwrap_or_else(|| unknown_option(error));
+    // bpftool knows the form only if its option came first; so do we.
+    let json = arguments
+        .first()
+        .is_some_and(|first| first == "-j" || first == "--json");
+    let format = if json { Format::Json } else { Format::Text };
+    OptionError {
+        text,
+        options: Options {
+            format,
+            ..Options::default()
+        },
+    }
+}
+
+/// The option that nobody knows, or clap's first line.
+fn unknown_option(error: &clap::Error) -> String {
+    match error.get(clap::error::ContextKind::InvalidArg) {
         Some(clap::error::ContextValue::String(option)) => {
             format!(
                 "unrecognized option '{}'",
@@ -171,19 +207,24 @@ fn refuse(arguments: &[String], error: &clap::Error) -> OptionError {
             .unwrap_or_default()
             .trim_start_matches("error: ")
             .to_owned(),
-    };
-    // bpftool knows the form only if its option came first; so do we.
-    let json = arguments
-        .first()
-        .is_some_and(|first| first == "-j" || first == "--json");
-    let format = if json { Format::Json } else { Format::Text };
-    OptionError {
-        text,
-        options: Options {
-            format,
-            ..Options::default()
-        },
     }
+}
+
+/// What is wrong with an option's value, if it is that. An option without its value is unrecognized, as in bpftool.
+fn invalid_value(error: &clap::Error) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue};
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
+        Some(_) | None => None,
+    };
+    let option = text(ContextKind::InvalidArg)?;
+    let value = text(ContextKind::InvalidValue).filter(|value| !value.is_empty())?;
+    let valid = text(ContextKind::ValidValue)?;
+    let option = option.split(['=', ' ']).next()?;
+    Some(format!(
+        "invalid value '{value}' for '{option}', which is one of: {valid}"
+    ))
 }
 
 #[cfg(test)]
@@ -201,6 +242,22 @@ mod tests {
         assert_eq!(line.words, ["prog", "show", "name", "hello"]);
         assert_eq!(line.options.format, Format::Json);
         assert_eq!(line.options.target, Target::Kernel);
+    }
+
+    #[test]
+    fn the_way_is_a_word_of_its_own() {
+        let via = |text| line(text).options.via;
+        assert_eq!(via("net attach --via tun xdp"), Some(Via::Tun));
+        assert_eq!(via("--via=packet run x.o"), Some(Via::Packet));
+        let run = line("--via afxdp run x.o --via tap");
+        assert_eq!(run.options.via, Some(Via::AfXdp));
+        assert_eq!(run.words, ["run", "x.o", "--via", "tap"]);
+        assert_eq!(line("--v").request, Request::Version);
+        let error = parse(vec!["--via".to_owned(), "air".to_owned()]).unwrap_err();
+        assert_eq!(
+            error.text,
+            "invalid value 'air' for '--via', which is one of: tap, packet, tun, afxdp"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use crate::app::Session;
 use crate::args::Args;
 use crate::failure::Outcome;
-use crate::{batch, btf, daemon, link, map, objdump, pin, prog, run, version};
+use crate::{batch, btf, daemon, link, map, net, objdump, pin, prog, run, version};
 use std::fmt::Write as _;
 
 /// Carries a command out; its words come in the cursor.
@@ -143,10 +143,38 @@ pub(crate) const OBJECTS: &[Object] = &[
             row("list", link::show, ""),
             row("help", link_help, ""),
             row("pin", link::pin, "pin        LINK  FILE"),
+            row("detach", link::detach, "detach     LINK"),
         ]),
         usage: "",
         terms: &["LINK := { id LINK_ID | pinned FILE }"],
         options: &["{-f|--bpffs}"],
+    },
+    Object {
+        name: "net",
+        commands: Commands::Keywords(&[
+            row("show", net::show::run, "{ show | list } [dev NAME]"),
+            row("list", net::show::run, ""),
+            row(
+                "attach",
+                net::attach::attach,
+                "attach ATTACH_TYPE PROG dev NAME [overwrite]",
+            ),
+            row("detach", net::attach::detach, "detach ATTACH_TYPE dev NAME"),
+            row("help", net_help, ""),
+            row(
+                "dev",
+                net::device::run,
+                "dev { add tap NAME [peer NAME] | delete NAME | show }",
+            ),
+            row("repair", net::repair::run, "repair"),
+        ]),
+        usage: "",
+        terms: &[
+            PROG,
+            "ATTACH_TYPE := { xdp | xdpgeneric | xdpdrv | xdpoffload }",
+            "WAY := { packet | tun | afxdp | tap }",
+        ],
+        options: &["{--via} WAY"],
     },
     Object {
         name: "btf",
@@ -340,6 +368,10 @@ fn map_help(session: &mut Session, _args: &mut Args) -> Outcome {
 
 fn link_help(session: &mut Session, _args: &mut Args) -> Outcome {
     help_of(session, "link")
+}
+
+fn net_help(session: &mut Session, _args: &mut Args) -> Outcome {
+    help_of(session, "net")
 }
 
 fn btf_help(session: &mut Session, _args: &mut Args) -> Outcome {

@@ -8,8 +8,9 @@
 
 use skep_testkit::oracle::{BpfFs, CLANG, bpftool_path, compile_c};
 use skep_testkit::{Harness, Need, TempDir, mask};
+use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// How often a command is asked of both tools until they agree.
@@ -27,7 +28,9 @@ fn main() {
             like_bpftool(name)
         });
     }
+    let in_namespaces = [Need::Oracle, Need::Netns, Need::Bpftool, Need::Clang];
     harness
+        .case("like_bpftool::net", &in_namespaces, net_like_bpftool)
         .case("loads_like_bpftool", &needs, loads_like_bpftool)
         .case("objdump::btf", &[Need::Clang], || like_llvm(Debug::Btf))
         .case("objdump::dwarf", &[Need::Clang], || like_llvm(Debug::Dwarf))
@@ -143,6 +146,62 @@ fn like_bpftool(name: &str) {
             }
         }
         let (theirs, ours) = last.unwrap();
+        if theirs != ours {
+            different.push_str(&format!(
+                "$ {line}\nbpftool: {theirs:#?}\nskep: {ours:#?}\n"
+            ));
+        }
+    }
+    assert!(different.is_empty(), "{different}");
+}
+
+/// A network namespace with two ends of a veth pair, for as long as this lives.
+struct Namespace {
+    holder: Child,
+}
+
+impl Namespace {
+    fn new() -> Self {
+        const SETUP: &str = "ip link add v0 type veth peer name v1 && echo ready && exec cat";
+        let mut holder = Command::new("unshare")
+            .args(["--net", "sh", "-c", SETUP])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut ready = [0; 6];
+        let outcome = holder.stdout.as_mut().unwrap().read_exact(&mut ready);
+        let namespace = Self { holder };
+        outcome.unwrap();
+        namespace
+    }
+
+    /// What a tool says in it.
+    fn said(&self, program: &Path, before: &[&str], words: &[String]) -> Said {
+        let holder = self.holder.id().to_string();
+        let enter = ["--target", &holder, "--net", &program.display().to_string()];
+        let before: Vec<&str> = enter.into_iter().chain(before.iter().copied()).collect();
+        Said::of(&run(Path::new("nsenter"), &before, words))
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        // The namespace goes with its last process.
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
+
+/// The same commands in two like namespaces, one for each tool.
+fn net_like_bpftool() {
+    let world = World::new();
+    let (theirs, ours) = (Namespace::new(), Namespace::new());
+    let mut different = String::new();
+    for line in include_str!("oracle/net.txt").lines() {
+        let words = world.words(line);
+        let theirs = theirs.said(&bpftool_path(), &[], &words);
+        let ours = ours.said(Path::new(SKEP), &["--kernel"], &words);
         if theirs != ours {
             different.push_str(&format!(
                 "$ {line}\nbpftool: {theirs:#?}\nskep: {ours:#?}\n"

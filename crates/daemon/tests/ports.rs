@@ -16,7 +16,7 @@ use skep_net::live::{Ledger, Promise, Undo};
 use skep_sys::netlink::{IfName, Netlink, NewLink};
 use skep_sys::{TerminationSignals, effective_uid};
 use skep_testkit::{Harness, Need, TempDir};
-use skep_uapi::{Bpf, Command as Ask, Errno, NetDevice, NetDeviceAdd, Value};
+use skep_uapi::{Bpf, Command as Ask, Errno, NetDevice, NetDeviceAdd, NetLive, Value};
 use skep_wire::{Client, Endpoint};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -96,8 +96,8 @@ impl Ports for OneDevice {
         })
     }
 
-    fn detach(&self, _: u32) -> Result<(), PortsError> {
-        Ok(())
+    fn detach(&self, _: u32) -> Result<Option<NetLive>, PortsError> {
+        Ok(None)
     }
 
     fn query(&self) -> Vec<Attached> {

@@ -1,7 +1,7 @@
 //! [`LinuxBpf`]: the typed commands on the real kernel.
 //!
-//! Commands of bpf(2) become that call; the others are answered from where Linux keeps the answer: `fdinfo`, the
-//! bpffs, tracefs, sysfs, `/proc/kallsyms`. What Linux cannot do is `EOPNOTSUPP`. Error numbers are the kernel's own.
+//! Commands of bpf(2) become that call; the others are answered from where Linux keeps the answer: rtnetlink,
+//! `fdinfo`, the bpffs, tracefs, sysfs, `/proc/kallsyms`. What Linux cannot do is `EOPNOTSUPP`. Error numbers are the kernel's own.
 //! Handles are numbers of this connection's table, never descriptors, so that a wrong one harms nothing; wherever the
 //! kernel wants a descriptor (instructions, values of some maps) the table's is put in.
 //!
@@ -14,6 +14,7 @@ mod handles;
 mod info;
 mod insns;
 mod load;
+mod net;
 mod pins;
 mod status;
 mod symbols;
@@ -77,13 +78,13 @@ impl Bpf for LinuxBpf {
             Command::ProgCode { prog } => info::code(handles, prog).into(),
             Command::MapInfo { map } => info::map(handles, map).into(),
             Command::BtfInfo { btf } => info::btf(handles, btf).into(),
-            Command::NetAttach(_)
-            | Command::NetDetach { .. }
-            | Command::NetQuery
-            | Command::NetDeviceAdd(_)
-            | Command::NetDeviceDelete { .. }
-            | Command::NetDeviceList
-            | Command::LinkDetach { .. } => Reply::err(Errno::EOPNOTSUPP),
+            Command::NetAttach(attach) => net::attach(handles, &attach),
+            Command::NetDetach { ifindex, mode } => net::detach(ifindex, mode),
+            Command::NetQuery => net::query(),
+            Command::NetDeviceAdd(_) | Command::NetDeviceDelete { .. } | Command::NetDeviceList => {
+                Reply::err(Errno::EOPNOTSUPP)
+            }
+            Command::LinkDetach { link } => net::detach_link(handles, link).into(),
             Command::LinkInfo { link } => info::link(handles, link).into(),
             Command::Close { handle } => handles.close(handle).map(|()| Value::Unit).into(),
             Command::PinList { prefix } => pins::list(&prefix).map(Value::Pins).into(),

@@ -61,11 +61,12 @@ pub trait Ports: Send + Sync + fmt::Debug {
     /// ENODEV without the interface, EBUSY if it is taken, EOPNOTSUPP if no way works; what was begun is undone.
     fn attach(&self, machine: &Arc<Machine>, attach: &Attach) -> Result<(), PortsError>;
 
-    /// Takes whatever is attached off an interface, and waits until no run is in progress there. Nothing attached is no error.
+    /// Takes whatever is attached off an interface, and waits until no run is in progress there; gives the last state of its
+    /// counts. Nothing attached is no error.
     ///
     /// # Errors
     /// ENODEV without the interface.
-    fn detach(&self, ifindex: u32) -> Result<(), PortsError>;
+    fn detach(&self, ifindex: u32) -> Result<Option<NetLive>, PortsError>;
 
     /// What is attached where, by interface index.
     fn query(&self) -> Vec<Attached>;

@@ -6,6 +6,7 @@
 use crate::oracle;
 use skep_sys::bpf::{Log, Name, ProgLoad, prog_load};
 use std::fmt;
+use std::fs::{self, OpenOptions};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -15,7 +16,7 @@ use std::sync::OnceLock;
 pub enum Need {
     /// Loading programs into the running kernel, and its BTF.
     Oracle,
-    /// Network namespaces made by an ordinary user.
+    /// Network namespaces made by an ordinary user, and the tools that configure them and send pings.
     Netns,
     /// Running aarch64 code: qemu's user mode, a cross compiler and libc.
     Qemu,
@@ -23,16 +24,22 @@ pub enum Need {
     Clang,
     /// A bpftool to compare with: 7.5 or later, with LLVM.
     Bpftool,
+    /// TUN devices for whoever runs the tests: `/dev/net/tun` is often root's alone.
+    Tun,
+    /// AF_XDP: sockets, and what loads the program that fills them, which only [`Need::Oracle`]'s rights may.
+    AfXdp,
 }
 
 impl Need {
     /// All needs, in the order of the enum.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Oracle,
         Self::Netns,
         Self::Qemu,
         Self::Clang,
         Self::Bpftool,
+        Self::Tun,
+        Self::AfXdp,
     ];
 
     /// The name in `SKEP_REQUIRE` and in reports.
@@ -44,6 +51,8 @@ impl Need {
             Self::Qemu => "qemu",
             Self::Clang => "clang",
             Self::Bpftool => "bpftool",
+            Self::Tun => "tun",
+            Self::AfXdp => "afxdp",
         }
     }
 
@@ -54,6 +63,8 @@ impl Need {
             Self::Qemu => probe_tools(&["qemu-aarch64-static", "aarch64-linux-gnu-gcc"]),
             Self::Clang => probe_clang(),
             Self::Bpftool => oracle::find_bpftool().map(|_| ()),
+            Self::Tun => probe_tun(),
+            Self::AfXdp => probe_afxdp(),
         }
     }
 }
@@ -154,8 +165,26 @@ fn probe_netns() -> Result<(), String> {
         .output()
         .map_err(|error| format!("unshare: {error}"))?;
     match output.status.success() {
-        true => probe_tools(&["ip"]),
+        true => probe_tools(&["ip", "tc", "ping", "ethtool", "nft"]),
         false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+    }
+}
+
+fn probe_tun() -> Result<(), String> {
+    let mut options = OpenOptions::new();
+    let opened = options.read(true).write(true).open(skep_sys::TUN_FILE);
+    opened.map_err(|error| format!("{}: {error}", skep_sys::TUN_FILE))?;
+    Ok(())
+}
+
+fn probe_afxdp() -> Result<(), String> {
+    const PROTOCOLS: &str = "/proc/net/protocols";
+    probe_oracle()?;
+    let protocols =
+        fs::read_to_string(PROTOCOLS).map_err(|error| format!("{PROTOCOLS}: {error}"))?;
+    match protocols.lines().any(|line| line.starts_with("XDP ")) {
+        true => Ok(()),
+        false => Err("the kernel has no AF_XDP".to_owned()),
     }
 }
 
@@ -171,8 +200,11 @@ fn probe_clang() -> Result<(), String> {
 /// Whether all tools are in `PATH`; they are started, but only to ask for their version.
 fn probe_tools(tools: &[&str]) -> Result<(), String> {
     for tool in tools {
-        // iproute2 alone spells it without the long option.
-        let question = if *tool == "ip" { "-V" } else { "--version" };
+        // iproute2 and ping spell it without the long option.
+        let question = match *tool {
+            "ip" | "tc" | "ping" => "-V",
+            _ => "--version",
+        };
         let mut command = Command::new(tool);
         command
             .arg(question)

@@ -11,6 +11,8 @@ fn main() {
         .case("bpffs_is_mounted_and_removed", &[Need::Oracle], mounts)
         .case("qemu_is_there", &[Need::Qemu], || {})
         .case("netns_can_be_made", &[Need::Netns], || {})
+        .case("tun_can_be_opened", &[Need::Tun], || {})
+        .case("afxdp_is_there", &[Need::AfXdp], || {})
         .run();
 }
 

@@ -1,7 +1,8 @@
 //! `skep run`: the one-command way. Loads an object (or compiles a C file first) into a machine of its own, runs its XDP program
-//! on packets, and prints what the program traced and decided. No daemon, no privileges.
+//! on packets, and prints what the program traced and decided. No daemon, and no privileges but for an interface.
 
 mod clang;
+mod live;
 mod options;
 mod packets;
 mod report;
@@ -9,7 +10,7 @@ mod report;
 use crate::app::Session;
 use crate::args::Args;
 use crate::failure::{Failure, Outcome};
-use options::{Input, RunOptions};
+use options::{Input, PacketOptions, RunOptions, Source};
 use report::{Loaded, Report, Shown};
 use skep::{ListPort, Machine, Object, PcapPort, Port, Program, Runs, VerdictFiles};
 use std::path::Path;
@@ -23,31 +24,28 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
     let Some(options) = options::parse(session, args.rest())? else {
         return Ok(());
     };
-    let begun = Instant::now();
-    let compiled = clang::object_of(&options.file)?;
-    let path = compiled
-        .as_ref()
-        .map_or(options.file.as_path(), |temporary| temporary.path());
-    let object = Object::open(path).map_err(|error| refused(&options.file, &error))?;
-    let loaded = Machine::new()
-        .load(&object)
-        .map_err(|error| refused(&options.file, &error))?;
-    let (name, program) = choose(&options, &loaded)?;
-    let load = Loaded::new(&object, &program, begun.elapsed());
-    let mut report = Report::begin(session, &name, load, loaded.warnings())?;
+    match &options.source {
+        Source::Packets(packets) => on_packets(session, &options, packets),
+        Source::Interface(interface) => live::run(session, &options, interface),
+    }
+}
 
-    let mut port = open_port(&options)?;
+/// Runs the program on packets at hand.
+fn on_packets(session: &mut Session, options: &RunOptions, packets: &PacketOptions) -> Outcome {
+    let ready = load(options, &Machine::new())?;
+    let mut report = Report::begin(session, &ready.name, ready.load, ready.loaded.warnings())?;
+    let mut port = open_port(&packets.input)?;
     let runs = Runs {
-        engine: options.engine,
-        repeat: options.repeat,
+        engine: packets.engine,
+        repeat: packets.repeat,
     };
     let mut printed = Ok(());
-    let (prog, connection) = (program.inner(), loaded.connection());
+    let (prog, connection) = (ready.program.inner(), ready.loaded.connection());
     let counts = skep::pump(&mut *port, IFINDEX, prog, connection, runs, |handled| {
         let shown = Shown {
             handled,
-            trace: loaded.trace_lines(),
-            repeat: options.repeat,
+            trace: ready.loaded.trace_lines(),
+            repeat: packets.repeat,
         };
         if printed.is_ok() {
             printed = report.packet(session, shown);
@@ -60,9 +58,40 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
     )
 }
 
+/// A program that may run.
+struct Ready {
+    /// What holds it.
+    loaded: skep::Loaded,
+    name: String,
+    program: Program,
+    /// How long that took.
+    load: Loaded,
+}
+
+/// Loads the object, compiled first if need be.
+fn load(options: &RunOptions, machine: &Machine) -> Outcome<Ready> {
+    let begun = Instant::now();
+    let compiled = clang::object_of(&options.file)?;
+    let path = compiled
+        .as_ref()
+        .map_or(options.file.as_path(), |temporary| temporary.path());
+    let object = Object::open(path).map_err(|error| refused(&options.file, &error))?;
+    let loaded = machine
+        .load(&object)
+        .map_err(|error| refused(&options.file, &error))?;
+    let (name, program) = choose(options, &loaded)?;
+    let load = Loaded::new(&object, &program, begun.elapsed());
+    Ok(Ready {
+        loaded,
+        name,
+        program,
+        load,
+    })
+}
+
 /// The port that the options name: a capture, packets in hexadecimal, or a few built-in ones.
-fn open_port(options: &RunOptions) -> Outcome<Box<dyn Port>> {
-    Ok(match &options.input {
+fn open_port(input: &Input) -> Outcome<Box<dyn Port>> {
+    Ok(match input {
         Input::Capture { path, out } => {
             let files = out.as_ref().map(|folder| VerdictFiles::new(folder, path));
             Box::new(

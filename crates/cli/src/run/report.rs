@@ -2,7 +2,7 @@
 
 use crate::app::Session;
 use crate::failure::Outcome;
-use crate::output::escape;
+use crate::output::{escape, plain};
 use serde_json::{Map, Value, json};
 use skep::{Counts, Handled, Object, Program};
 use skep_btf::json::Node;
@@ -162,6 +162,14 @@ impl Report {
         }
         writeln!(session.out.results(), "{}", shown.text())?;
         Ok(())
+    }
+
+    /// What a JSON report begins with.
+    pub(crate) fn head(&self) -> [(&'static str, Option<Node>); 2] {
+        [
+            ("program", plain(self.name.as_str())),
+            ("load", Some(Node::from(self.load.json()))),
+        ]
     }
 
     /// Ends with the counts.

@@ -1,11 +1,11 @@
-//! A [`Bpf`] of fixed content: one program (Linux's translation of `hello.bpf.o`), maps of several types, a link.
+//! A [`Bpf`] of fixed content: one program (Linux's translation of `hello.bpf.o`), maps of several types, a link, attachments.
 
 use crate::types::Types;
 use skep_btf::{Btf, BtfExt};
 use skep_uapi::{
-    Arch, Bpf, BtfId, BtfInfo, Command, Errno, Handle, Jited, LinkId, LinkInfo, LinkType, MapId,
-    MapInfo, MapType, ObjectKind, PinInfo, ProgCode, ProgId, ProgInfo, ProgType, Reply,
-    TestRunResult, TypeId, Value,
+    Arch, Bpf, BtfId, BtfInfo, Command, Errno, Existing, Handle, Jited, LinkId, LinkInfo, LinkType,
+    MapId, MapInfo, MapType, NetAttach, NetAttached, NetDevice, NetLive, ObjectKind, PinInfo,
+    ProgCode, ProgId, ProgInfo, ProgType, Reply, TestRunResult, TypeId, Value, Via, XdpMode,
 };
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -32,6 +32,7 @@ struct FakeMap {
 pub(super) struct Fake {
     maps: Mutex<BTreeMap<u32, FakeMap>>,
     traced: Mutex<bool>,
+    link_detached: Mutex<bool>,
 }
 
 fn section(name: &str) -> Vec<u8> {
@@ -107,6 +108,7 @@ impl Fake {
         Self {
             maps: Mutex::new(maps),
             traced: Mutex::new(false),
+            link_detached: Mutex::new(false),
         }
     }
 
@@ -199,12 +201,6 @@ impl Fake {
                 data: section(".BTF"),
                 ..BtfInfo::default()
             }))),
-            Command::LinkInfo { .. } => Ok(Value::LinkInfo(LinkInfo {
-                id: LinkId(LINK),
-                link_type: LinkType::XDP.0,
-                prog_id: ProgId(PROG),
-                ifindex: 4_000_000,
-            })),
             Command::TestRun(run) => Ok(Value::TestRun(TestRunResult {
                 retval: 2,
                 duration_ps: 12_600,
@@ -263,6 +259,30 @@ impl Fake {
             }),
             Command::MapCreate(map) if map.key_size == 3 => Err(Errno::EINVAL),
             Command::MapCreate(_) => Ok(Value::Handle(Handle(27))),
+            other => self.net_answer(other),
+        }
+    }
+
+    fn net_answer(&self, command: Command) -> Result<Value, Errno> {
+        match command {
+            Command::LinkInfo { .. } => Ok(Value::LinkInfo(LinkInfo {
+                id: LinkId(LINK),
+                link_type: LinkType::XDP.0,
+                prog_id: ProgId(PROG),
+                ifindex: if *self.link_detached.lock().unwrap() {
+                    0
+                } else {
+                    4_000_000
+                },
+            })),
+            Command::LinkDetach { link } if link.0 == LINK => {
+                *self.link_detached.lock().unwrap() = true;
+                Ok(Value::Unit)
+            }
+            Command::NetQuery => Ok(Value::NetAttached(attached())),
+            Command::NetDetach { ifindex: 1, .. } => Ok(Value::Unit),
+            Command::NetDeviceList => Ok(Value::NetDevices(devices())),
+            Command::NetDeviceDelete { name } if name == "tap0" => Ok(Value::Unit),
             _ => Err(Errno::EOPNOTSUPP),
         }
     }
@@ -270,8 +290,72 @@ impl Fake {
 
 impl Bpf for Fake {
     fn call(&self, command: Command) -> Reply {
-        self.answer(command).into()
+        match command {
+            Command::NetAttach(attach) => attached_or_refused(&attach),
+            Command::NetDeviceAdd(device) if device.name == "lo" => {
+                refused(Errno::EEXIST, "the name 'lo' is taken")
+            }
+            Command::NetDeviceAdd(_) => Reply::ok(Value::Id(9)),
+            Command::NetDeviceDelete { name } if name != "tap0" => refused(Errno::ENODEV, ""),
+            other => self.answer(other).into(),
+        }
     }
+}
+
+fn refused(errno: Errno, log: &str) -> Reply {
+    Reply {
+        result: Err(errno),
+        log: log.to_owned(),
+    }
+}
+
+fn attached_or_refused(attach: &NetAttach) -> Reply {
+    match (attach.existing, attach.mode, attach.via) {
+        (_, XdpMode::Offload, _) => refused(Errno::EOPNOTSUPP, ""),
+        (_, _, Some(Via::Tun)) => refused(Errno::EACCES, "/dev/net/tun cannot be opened"),
+        (Existing::Keep, ..) => refused(Errno::EBUSY, "XDP program already attached"),
+        (Existing::Replace, ..) => Reply::ok(Value::Unit),
+    }
+}
+
+fn attached() -> Vec<NetAttached> {
+    let attached = |ifindex, name: &str, live| NetAttached {
+        ifindex,
+        name: name.to_owned(),
+        mode: XdpMode::Any,
+        prog_id: ProgId(PROG),
+        link_id: Some(LinkId(LINK)),
+        live: Some(live),
+    };
+    let quiet = NetLive {
+        via: Via::Packet,
+        verdicts: [0; 6],
+        missed: 0,
+        undelivered: 0,
+    };
+    let busy = NetLive {
+        via: Via::Tap,
+        verdicts: [1, 2, 3, 4, 5, 6],
+        missed: 7,
+        undelivered: 8,
+    };
+    vec![
+        attached(1, "lo", quiet),
+        attached(4_000_000, "evil\x1b[31m", busy),
+    ]
+}
+
+fn devices() -> Vec<NetDevice> {
+    let device = |name: &str, ifindex, peer: Option<&str>| NetDevice {
+        name: name.to_owned(),
+        ifindex,
+        peer: peer.map(str::to_owned),
+    };
+    vec![
+        device("tap0", 7, None),
+        device("west", 8, Some("east")),
+        device("east", 9, Some("west")),
+    ]
 }
 
 fn prog_info() -> ProgInfo {

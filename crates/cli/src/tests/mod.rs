@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 /// A sink that can be read afterwards.
 #[derive(Clone, Default)]
-struct Shared(Rc<RefCell<Vec<u8>>>);
+pub(crate) struct Shared(Rc<RefCell<Vec<u8>>>);
 
 impl Write for Shared {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -39,7 +39,8 @@ impl Write for Shared {
 }
 
 impl Shared {
-    fn text(&self) -> String {
+    /// What was written.
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.borrow().clone()).unwrap()
     }
 }
@@ -141,6 +142,11 @@ fn btf_and_objdump() {
 }
 
 #[test]
+fn net() {
+    transcript("net");
+}
+
+#[test]
 fn tool() {
     transcript("tool");
 }
@@ -172,7 +178,8 @@ fn closed_output_is_quiet() {
 /// No command line makes the tool panic: every prefix of a set of words, and words in wrong places.
 #[test]
 fn any_words_end_in_an_exit_code() {
-    const WORDS: &str = "prog map btf link pin show dump xlated jited name id pinned tag key value hex 1 0x10 \
+    const WORDS: &str = "prog map btf link net pin show dump xlated jited name id pinned tag key value hex 1 0x10 \
+         attach detach xdp dev lo add tap peer overwrite --via \
          99999999999 hello hello.bss visual opcodes format c update lookup create type run data_in repeat batch objdump \
          -S -j";
     let vocabulary: Vec<&str> = WORDS.split_whitespace().collect();

@@ -6,7 +6,7 @@
 use super::journal::{Journal, JournalError, Missing, Scope};
 use super::undoing::undo_all;
 use crate::Log;
-use crate::limits::JOURNAL_WAIT;
+use crate::limits::{CONNECT_PAUSE_FIRST, JOURNAL_WAIT};
 use skep_net::live::{Kernel, KernelError, Undo, UndoError, Undone};
 use skep_sys::LockFile;
 use skep_sys::netlink::Netlink;
@@ -15,6 +15,7 @@ use std::fs::remove_file;
 use std::io;
 use std::path::PathBuf;
 use std::thread;
+use std::time::Instant;
 use thiserror::Error;
 
 /// What a repair found.
@@ -78,15 +79,8 @@ fn running(pid: Option<u32>) -> String {
 /// # Errors
 /// While a daemon runs there, or if the place cannot be looked at.
 pub fn repair(endpoint: &Endpoint) -> Result<RepairReport, RepairError> {
-    let lock_path = endpoint.lock_path();
-    let lock = LockFile::try_lock(&lock_path).map_err(|error| place_error(lock_path, error))?;
     // Held to the end: no daemon begins meanwhile.
-    let Some(_lock) = lock else {
-        let client = Client::connect(endpoint).ok();
-        return Err(RepairError::DaemonRuns {
-            pid: client.map(|client| client.daemon().pid),
-        });
-    };
+    let _lock = lock_place(endpoint)?;
     let mut report = RepairReport::default();
     let mut kernel = Netlink::open().map_err(KernelError::from)?;
     if let Some(repaired) = replay(&endpoint.journal(), &mut kernel) {
@@ -108,6 +102,25 @@ pub fn repair(endpoint: &Endpoint) -> Result<RepairReport, RepairError> {
         report.journals.extend(repaired);
     }
     Ok(report)
+}
+
+/// The daemon's lock. One that is being killed holds it until its last thread has gone, and does not answer any more: it is
+/// waited for.
+fn lock_place(endpoint: &Endpoint) -> Result<LockFile, RepairError> {
+    let begun = Instant::now();
+    let path = endpoint.lock_path();
+    loop {
+        let lock = LockFile::try_lock(&path).map_err(|error| place_error(path.clone(), error))?;
+        if let Some(lock) = lock {
+            return Ok(lock);
+        }
+        let client = Client::connect(endpoint).ok();
+        if client.is_some() || begun.elapsed() >= JOURNAL_WAIT {
+            let pid = client.map(|client| client.daemon().pid);
+            return Err(RepairError::DaemonRuns { pid });
+        }
+        thread::sleep(CONNECT_PAUSE_FIRST);
+    }
 }
 
 /// What the next daemon does before it serves, holding the place's lock. What cannot be undone it says, and serves.

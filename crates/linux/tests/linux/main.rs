@@ -4,6 +4,7 @@
 
 mod asm;
 mod commands;
+mod net;
 mod pins;
 mod uapi_ids;
 
@@ -33,6 +34,8 @@ const ORACLE: &[Test] = &[
     ("pins_in_a_private_bpffs", pins::pins),
     ("files_that_are_not_pins", pins::not_pins),
     ("trace_lines", pins::trace),
+    ("attachments_refused", net::refusals),
+    ("attachments_listed", net::listing),
 ];
 
 fn main() {

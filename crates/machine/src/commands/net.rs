@@ -1,7 +1,7 @@
 //! Programs on interfaces. What an interface is, the machine's `Ports` know; here are the rules of attaching, which are
 //! Linux's for programs attached by rtnetlink, and the links that skep has beside them.
 
-use crate::{Attach, Connection, LinkObject, Ports, PortsError, Prog};
+use crate::{Attach, Attached, Connection, LinkObject, Ports, PortsError, Prog};
 use skep_uapi::{
     AttachType, Errno, Existing, LinkId, LinkType, NetAttach, NetAttached, NetDeviceAdd, ProgType,
     Reply, Value, XdpMode,
@@ -71,7 +71,7 @@ fn attach_prog(
         if request.existing == Existing::Keep {
             return Err(PortsError {
                 errno: Errno::EBUSY,
-                why: "XDP program already attached".to_owned(),
+                why: "XDP program already attached; `overwrite` replaces it".to_owned(),
             });
         }
         // It may have gone by itself meanwhile, with its interface.
@@ -100,15 +100,26 @@ fn attach_prog(
     ports.attach(machine, &attach)
 }
 
-pub(crate) fn detach(connection: &Connection, ifindex: u32, _mode: XdpMode) -> Reply {
-    reply(ports(connection).and_then(|ports| {
-        let machine = connection.machine();
-        let _attaching = machine
-            .attaching
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        ports.detach(ifindex).map(|()| Value::Unit)
-    }))
+/// Detaches what was attached in a mode, as Linux does: another mode's program stays, and that is no error. What was attached in
+/// any mode, or is detached from any, is what is meant.
+pub(crate) fn detach(connection: &Connection, ifindex: u32, mode: XdpMode) -> Reply {
+    let machine = connection.machine();
+    // Without interfaces nothing is attached to them.
+    let Some(ports) = machine.config().ports.as_ref() else {
+        return Reply::ok(Value::Unit);
+    };
+    let _attaching = machine
+        .attaching
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let other_mode = |attached: &Attached| {
+        let modes = [attached.mode, mode];
+        attached.ifindex == ifindex && !modes.contains(&XdpMode::Any) && attached.mode != mode
+    };
+    if ports.query().iter().any(other_mode) {
+        return Reply::ok(Value::Unit);
+    }
+    reply(ports.detach(ifindex).map(|_| Value::Unit))
 }
 
 /// Detaches what a link holds, unless that has happened.
@@ -121,7 +132,7 @@ pub(crate) fn detach_link(connection: &Connection, link: &Arc<LinkObject>) -> Re
             .unwrap_or_else(PoisonError::into_inner);
         match link.ifindex() {
             0 => Ok(Value::Unit),
-            ifindex => ports.detach(ifindex).map(|()| Value::Unit),
+            ifindex => ports.detach(ifindex).map(|_| Value::Unit),
         }
     }))
 }

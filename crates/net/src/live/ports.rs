@@ -19,7 +19,7 @@ use super::wires::Wires;
 use super::worker::{OnFailure, Worker, peer_name};
 use skep_machine::{Attach, Attached, Machine, Peer, Ports, PortsError};
 use skep_sys::netlink::{IfIndex, LinkInfo, Netlink};
-use skep_uapi::{Errno, NetDevice, NetDeviceAdd, Via, XdpMode};
+use skep_uapi::{Errno, NetDevice, NetDeviceAdd, NetLive, Via, XdpMode};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -91,14 +91,14 @@ impl Ports for LivePorts {
         Ok(self.0.attach(machine, attach)?)
     }
 
-    fn detach(&self, ifindex: u32) -> Result<(), PortsError> {
+    fn detach(&self, ifindex: u32) -> Result<Option<NetLive>, PortsError> {
         let entry = self.0.lock().entries.remove(&ifindex);
         match entry {
-            Some(entry) => {
-                entry.end();
-                Ok(())
+            Some(entry) => Ok(Some(entry.end())),
+            None => {
+                must_exist(ifindex)?;
+                Ok(None)
             }
-            None => Ok(must_exist(ifindex)?),
         }
     }
 
@@ -148,7 +148,9 @@ impl Ports for LivePorts {
         if let Some(monitoring) = monitoring {
             monitoring.stop();
         }
-        entries.into_values().for_each(Entry::end);
+        for entry in entries.into_values() {
+            entry.end();
+        }
         for device in devices {
             device.remove(&self.0.wires);
         }
@@ -165,13 +167,14 @@ fn must_exist(ifindex: u32) -> Result<(), Refusal> {
 }
 
 impl Entry {
-    /// Detaches; afterwards no run is in progress.
-    fn end(self) {
+    /// Detaches; afterwards no run is in progress, and the counts are the last.
+    fn end(self) -> NetLive {
         match self.hold {
             Hold::Worker(worker) => worker.stop(),
             Hold::Device(place) => drop(place.take()),
         }
         self.attachment.link.detached();
+        self.attachment.live()
     }
 }
 
@@ -360,7 +363,9 @@ impl Inner {
             .filter_map(|index| table.entries.remove(index))
             .collect();
         drop(table);
-        entries.into_iter().for_each(Entry::end);
+        for entry in entries {
+            entry.end();
+        }
         device.remove(&self.wires);
         true
     }

@@ -266,7 +266,8 @@ fn tell(attachment: &Attachment, prog: &Prog, failure: &Failure) {
         Failure::Run(why) => connection.trace("skep_run_failed", &format!("prog_id={id} {why}")),
         Failure::Verdict(verdict) => {
             let action = match verdict {
-                Verdict::Unknown(_) => "UNKNOWN".to_owned(),
+                // As the tracepoint prints a number that has no name.
+                Verdict::Unknown(retval) => format!("{retval:#x}"),
                 known => known.to_string().replace("XDP_", ""),
             };
             let text = format!("prog_id={id} action={action} ifindex={ifindex}");

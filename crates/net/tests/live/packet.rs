@@ -45,7 +45,7 @@ pub(crate) fn verdicts() {
         "{trace}"
     );
     assert!(
-        trace.contains(&format!("action=UNKNOWN ifindex={ifindex}")),
+        trace.contains(&format!("action=0x4d ifindex={ifindex}")),
         "{trace}"
     );
     assert!(trace.contains("skep-x-"), "{trace}");

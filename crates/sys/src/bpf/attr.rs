@@ -52,6 +52,7 @@ commands! {
     BtfNextId = 23, "BPF_BTF_GET_NEXT_ID";
     LinkOpenId = 30, "BPF_LINK_GET_FD_BY_ID";
     LinkNextId = 31, "BPF_LINK_GET_NEXT_ID";
+    LinkDetach = 34, "BPF_LINK_DETACH";
     ProgBindMap = 35, "BPF_PROG_BIND_MAP";
 }
 

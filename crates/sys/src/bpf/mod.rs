@@ -17,6 +17,7 @@ pub use info::{
 };
 pub use map::{Map, MapCreate, map_create};
 pub use object::{
-    IdKind, Log, Name, btf_load, fdinfo, next_id, obj_get, obj_pin, open_id, prog_bind_map,
+    IdKind, Log, Name, btf_load, fdinfo, link_detach, next_id, obj_get, obj_pin, open_id,
+    prog_bind_map,
 };
 pub use prog::{ProgLoad, TestRun, TestRunOutput, prog_load, test_run};

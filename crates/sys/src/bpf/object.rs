@@ -140,6 +140,18 @@ pub fn prog_bind_map(prog: BorrowedFd<'_>, map: BorrowedFd<'_>) -> io::Result<()
     Ok(())
 }
 
+/// Takes off what a link holds; the link stays, detached.
+///
+/// # Errors
+/// `EOPNOTSUPP` for a kind of link that cannot be detached, `EINVAL` or `EBADF` for a descriptor that is no link.
+pub fn link_detach(link: BorrowedFd<'_>) -> io::Result<()> {
+    let mut attr = Attr::new();
+    attr.set_fd(0, link);
+    // SAFETY: the command has no pointers.
+    unsafe { call(Command::LinkDetach, &mut attr) }?;
+    Ok(())
+}
+
 /// What `/proc/self/fdinfo` says of a descriptor: lines of `name:` tab value.
 ///
 /// # Errors
