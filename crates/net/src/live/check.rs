@@ -55,9 +55,6 @@ pub(crate) fn attachable(netlink: &mut Netlink, ifindex: u32) -> Result<LinkInfo
         let hardware = link.hardware.0;
         return Err(Refusal::NotEthernet { name, hardware });
     }
-    if let Some((_, id)) = link.xdp.programs().next() {
-        return Err(Refusal::LinuxXdp { name, id });
-    }
     for other in &links {
         let owner = other.alias.as_deref().and_then(Owner::parse);
         let Some(Owner { pid, uid, .. }) = owner.filter(|owner| owner.ifindex == ifindex) else {
@@ -78,6 +75,10 @@ pub(crate) fn attachable(netlink: &mut Netlink, ifindex: u32) -> Result<LinkInfo
                 uid,
             },
         });
+    }
+    // Behind the question for other daemons, one of whose ways has a program there.
+    if let Some((_, id)) = link.xdp.programs().next() {
+        return Err(Refusal::LinuxXdp { name, id });
     }
     Ok(link.clone())
 }
