@@ -9,8 +9,8 @@ use crate::side::telling_line;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Reference {
     pub(crate) accepted: bool,
-    /// 0 if accepted.
-    pub(crate) errno: i32,
+    /// 0 if accepted; `None` if not known.
+    pub(crate) errno: Option<i32>,
     /// The line that says why.
     pub(crate) line: String,
     pub(crate) compared: Compared,
@@ -30,7 +30,7 @@ impl Reference {
     pub(crate) fn of_log(accepted: bool, errno: i32, log: &str, patterns: &[String]) -> Self {
         Self {
             accepted,
-            errno,
+            errno: Some(errno),
             line: match accepted {
                 true => String::new(),
                 false => telling_line(log).to_owned(),
@@ -40,6 +40,11 @@ impl Reference {
                 Some(_) => Compared::Line,
             },
         }
+    }
+
+    /// Whether Linux refused it without a reason.
+    fn is_silent(&self) -> bool {
+        !self.accepted && self.line.is_empty() && self.errno.is_some()
     }
 
     /// From the running kernel's verdict, if it is one.
@@ -56,7 +61,7 @@ impl Reference {
         };
         Some(Self {
             accepted,
-            errno: verdict.errno,
+            errno: Some(verdict.errno),
             line: verdict.line.clone(),
             compared: match verdict.missing {
                 None => Compared::Patterns,
@@ -132,7 +137,11 @@ impl Comparison {
     }
 
     pub(crate) fn same_errno(&self) -> bool {
-        self.status == Status::Same && self.skep.errno == self.reference.errno
+        self.status == Status::Same
+            && self
+                .reference
+                .errno
+                .is_none_or(|errno| errno == self.skep.errno)
     }
 
     /// Whether anything differs.
@@ -143,6 +152,10 @@ impl Comparison {
 
 fn status(reference: &Reference, skep: &Verdict) -> Status {
     match (skep.outcome, reference.accepted) {
+        // A refusal without a reason is no verdict of a verifier, unless Linux is as silent.
+        (Outcome::Reject, _) if skep.line.is_empty() && !reference.is_silent() => {
+            Status::Unsupported
+        }
         (Outcome::Accept | Outcome::Untranslated, true) | (Outcome::Reject, false) => Status::Same,
         (Outcome::Accept | Outcome::Untranslated, false) => Status::WronglyAccepted,
         (Outcome::Reject, true) => Status::WronglyRejected,
@@ -155,7 +168,9 @@ fn status(reference: &Reference, skep: &Verdict) -> Status {
 fn message(row: &Row, reference: &Reference, skep: &Verdict, status: Status) -> Option<bool> {
     let same = match reference.compared {
         Compared::Patterns if !row.job.patterns.is_empty() => skep.missing.is_none(),
-        Compared::Patterns | Compared::Line if reference.accepted => return None,
+        Compared::Patterns | Compared::Line if reference.accepted || reference.line.is_empty() => {
+            return None;
+        }
         Compared::Patterns | Compared::Line => skep.line == reference.line,
     };
     Some(same && status == Status::Same)

@@ -225,7 +225,13 @@ impl Build<'_> {
     fn command(&self, name: &str) -> Command {
         let mut command = Command::new(CLANG);
         command.current_dir(self.tree.join(SELFTESTS));
-        command.args(["-g", "-O2", "-Wall", "-D__TARGET_ARCH_x86", "-mlittle-endian"]);
+        command.args([
+            "-g",
+            "-O2",
+            "-Wall",
+            "-D__TARGET_ARCH_x86",
+            "-mlittle-endian",
+        ]);
         command.args(["-Wno-compare-distinct-pointer-types", "--target=bpf"]);
         command.arg(format!("-mcpu={}", self.cpu));
         if NO_STRICT_ALIASING.contains(&name) {

@@ -103,7 +103,8 @@ fn expect_mode(expect: &mut Expect, name: &str, value: &str, privilege: Privileg
         },
         "test_auxiliary" => expect.auxiliary = true,
         // Of no meaning for a verdict.
-        "test_description" | "test_arch" | "test_expect_xlated" | "test_jited" | "test_btf_path" => {}
+        "test_description" | "test_arch" | "test_expect_xlated" | "test_jited"
+        | "test_btf_path" => {}
         _ => expect.unknown.push(name.to_owned()),
     }
 }

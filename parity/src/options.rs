@@ -79,6 +79,13 @@ fn value<'w>(option: &str, words: &mut impl Iterator<Item = &'w str>) -> Result<
         .ok_or_else(|| format!("{option} needs a value\n{USAGE}"))
 }
 
+fn unknown(word: &str) -> String {
+    match word {
+        "--help" => USAGE.to_owned(),
+        other => format!("`{other}`?\n{USAGE}"),
+    }
+}
+
 impl Corpus {
     pub(crate) fn read(words: &[&str]) -> Result<Self, String> {
         let mut words = words.iter().copied();
@@ -90,7 +97,7 @@ impl Corpus {
             match option {
                 "--cpu" => options.cpu = cpu(value(option, &mut words)?)?,
                 "--corpus" => options.folder = value(option, &mut words)?.into(),
-                other => return Err(format!("corpus: `{other}`?\n{USAGE}")),
+                other => return Err(unknown(other)),
             }
         }
         Ok(options)
@@ -129,7 +136,7 @@ impl Parity {
                 "--objects" => objects = Some(PathBuf::from(value(option, &mut words)?)),
                 "--corpus" => options.corpus = value(option, &mut words)?.into(),
                 "--sheet" => options.sheet = value(option, &mut words)?.into(),
-                other => return Err(format!("parity: `{other}`?\n{USAGE}")),
+                other => return Err(unknown(other)),
             }
         }
         options.objects = objects.unwrap_or_else(|| options.corpus.join(cpu_word));

@@ -41,9 +41,8 @@ pub(crate) fn run(options: &Parity) -> Result<(), String> {
     ));
     if !disagreeing.is_empty() {
         notes.push(format!(
-            "on {} programs this kernel, asked through skep's loader, disagrees with the sheet, which is followed: {}",
+            "on {} programs this kernel, asked through skep's loader, disagrees with the sheet, which is followed (--list names them)",
             disagreeing.len(),
-            disagreeing.join(", ")
         ));
     }
     print!("{}", table::render(&comparisons));
@@ -52,6 +51,12 @@ pub(crate) fn run(options: &Parity) -> Result<(), String> {
     }
     if options.parts.contains(&Part::List) {
         print!("{}", table::list(&comparisons));
+        if !disagreeing.is_empty() {
+            println!("\nthis kernel's verdict through skep's loader, where the sheet has another");
+        }
+        for line in &disagreeing {
+            println!("{line}");
+        }
     }
     println!();
     for note in notes.iter().take(NOTES_MAX) {
@@ -74,7 +79,11 @@ fn reference(
 ) -> Option<Reference> {
     match (&row.reference, live) {
         (Some(sheet), Some(live)) if sheet.accepted != live.accepted => {
-            disagreeing.push(row.name.clone());
+            let verdict = match live.accepted {
+                true => "accept".to_owned(),
+                false => format!("{}: {}", live.errno.unwrap_or_default(), live.line),
+            };
+            disagreeing.push(format!("{}: {verdict}", row.name));
             Some(sheet.clone())
         }
         (Some(_) | None, Some(live)) => Some(live.clone()),

@@ -49,7 +49,10 @@ mod tests {
         assert_eq!(missing(&[]), None);
         assert_eq!(missing(&["r0 = ", "!read_ok"]), None);
         assert_eq!(missing(&["!read_ok", "r0 = "]), Some(1));
-        assert_eq!(missing(&["{{[0-9]+}}: (b7) r{{.}}", "R{{[0-9]}} !read"]), None);
+        assert_eq!(
+            missing(&["{{[0-9]+}}: (b7) r{{.}}", "R{{[0-9]}} !read"]),
+            None
+        );
         assert_eq!(missing(&["(b7) r0 = {{[a-f]}}"]), Some(0));
         assert_eq!(missing(&["{{(}}"]), Some(0), "no expression");
     }

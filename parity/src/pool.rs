@@ -116,9 +116,7 @@ impl Worker {
             Side::Linux => LINUX_WAIT,
         };
         match self.answers.recv_timeout(wait) {
-            Ok(answer) => {
-                serde_json::from_str(&answer).map_err(|error| died(error.to_string()))
-            }
+            Ok(answer) => serde_json::from_str(&answer).map_err(|error| died(error.to_string())),
             Err(RecvTimeoutError::Timeout) => Err(Verdict::without_log(
                 Outcome::Timeout,
                 format!("no answer within {} s", wait.as_secs()),

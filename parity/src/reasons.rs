@@ -3,7 +3,7 @@
 //! A class is a message without its numbers. Only the first obstacle of a program shows, so a class that ends opens others.
 
 use crate::compare::{Comparison, Status};
-use crate::job::Outcome;
+use crate::job::{Outcome, Verdict};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -47,9 +47,12 @@ pub(crate) fn render(comparisons: &[Comparison]) -> String {
             .iter()
             .filter(|one| one.status == Status::Same && !one.same_errno())
             .map(|one| {
-                let (ours, theirs) = (one.skep.errno, one.reference.errno);
+                let (ours, theirs) = (one.skep.errno, one.reference.errno.unwrap_or_default());
                 let (line, linux) = (class(&one.skep.line), class(&one.reference.line));
-                (one, format!("skep {ours}: {line} | Linux {theirs}: {linux}"))
+                (
+                    one,
+                    format!("skep {ours}: {line} | Linux {theirs}: {linux}"),
+                )
             }),
     );
     list(
@@ -68,11 +71,7 @@ pub(crate) fn render(comparisons: &[Comparison]) -> String {
     text
 }
 
-fn list<'c>(
-    text: &mut String,
-    title: &str,
-    found: impl Iterator<Item = (&'c Comparison, String)>,
-) {
+fn list<'c>(text: &mut String, title: &str, found: impl Iterator<Item = (&'c Comparison, String)>) {
     let mut classes: BTreeMap<String, Class> = BTreeMap::new();
     for (one, name) in found {
         let class = classes.entry(name).or_default();
@@ -90,7 +89,11 @@ fn list<'c>(
     let mut classes: Vec<_> = classes.into_iter().collect();
     classes.sort_by_key(|(_, class)| std::cmp::Reverse(class.accepted + class.rejected));
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "\n{title}\n{:>5} {:>5}  message (example)", "acc", "rej");
+    let _ = writeln!(
+        text,
+        "\n{title}\n{:>5} {:>5}  message (example)",
+        "acc", "rej"
+    );
     for (name, class) in classes.iter().take(CLASSES_MAX) {
         let Class {
             accepted,
@@ -101,16 +104,36 @@ fn list<'c>(
     }
     if classes.len() > CLASSES_MAX {
         let rest = &classes[CLASSES_MAX..];
-        let programs: usize = rest.iter().map(|(_, class)| class.accepted + class.rejected).sum();
-        let _ = writeln!(text, "      and {} classes with {programs} programs", rest.len());
+        let programs: usize = rest
+            .iter()
+            .map(|(_, class)| class.accepted + class.rejected)
+            .sum();
+        let _ = writeln!(
+            text,
+            "      and {} classes with {programs} programs",
+            rest.len()
+        );
     }
 }
 
 /// What stopped skep.
+///
+/// What CO-RE asks about is no reason of its own.
 fn obstacle(one: &Comparison) -> String {
     let line = class(&one.skep.line);
+    if one.skep.outcome == Outcome::Reject && line.is_empty() {
+        let Verdict { errno, .. } = one.skep;
+        return format!(
+            "error {errno} without a reason: program type {}",
+            one.row.prog_type
+        );
+    }
     match one.skep.outcome {
-        Outcome::Loader => format!("loader: {}", without_names(&line)),
+        Outcome::Loader => match line.contains("CO-RE") || line.contains("depends on the target's")
+        {
+            true => "loader: CO-RE".to_owned(),
+            false => format!("loader: {}", without_names(&line)),
+        },
         Outcome::Panic => format!("panic: {line}"),
         Outcome::Timeout => format!("timeout: {line}"),
         Outcome::Accept
@@ -146,13 +169,23 @@ pub(crate) fn class(line: &str) -> String {
     class
 }
 
-/// A message without what stands in quotes.
+/// A message without what stands in quotes. An apostrophe opens quotes only at the start of a word.
 fn without_names(line: &str) -> String {
-    let parts = line.split('\'').enumerate();
-    let text: Vec<&str> = parts
-        .map(|(at, part)| if at % 2 == 1 { "…" } else { part })
-        .collect();
-    text.concat()
+    let mut text = String::new();
+    let (mut quoted, mut before) = (false, ' ');
+    for c in line.chars() {
+        match (c, quoted) {
+            ('\'', true) => quoted = false,
+            ('\'', false) if [' ', '('].contains(&before) => {
+                quoted = true;
+                text.push('…');
+            }
+            (_, true) => {}
+            (_, false) => text.push(c),
+        }
+        before = c;
+    }
+    text
 }
 
 #[cfg(test)]
@@ -163,8 +196,14 @@ mod tests {
     fn classes_have_no_numbers() {
         assert_eq!(class("R10 !read_ok"), "R# !read_ok");
         assert_eq!(class("off=-8 size=16"), "off=-# size=#");
-        assert_eq!(class("helper bpf_ktime_get_ns#5"), "helper bpf_ktime_get_ns##");
+        assert_eq!(
+            class("helper bpf_ktime_get_ns#5"),
+            "helper bpf_ktime_get_ns##"
+        );
         assert_eq!(class("call of bpf_l3_csum"), "call of bpf_l3_csum");
-        assert_eq!(without_names("map 'a': cannot 'b'"), "map …: cannot …");
+        assert_eq!(
+            without_names("map 'a': the target's 'b c'"),
+            "map …: the target's …"
+        );
     }
 }

@@ -9,7 +9,7 @@ use crate::job::{Job, Run, Side, Subject};
 use crate::options::{Parity, Tier};
 use crate::sheet::{self, SheetRow};
 use crate::struct_tests;
-use skep_object::{Object, Role};
+use skep_object::Object;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
@@ -61,7 +61,10 @@ impl Group {
             Tier::All => true,
             Tier::Targets => self != Self::Rest,
             Tier::Core => {
-                matches!(self, Self::Core | Self::Structs | Self::Plain | Self::Unknown)
+                matches!(
+                    self,
+                    Self::Core | Self::Structs | Self::Plain | Self::Unknown
+                )
             }
             Tier::Ext => matches!(self, Self::Ext | Self::Unknown),
             Tier::Kernel => matches!(self, Self::Kernel | Self::Unknown),
@@ -132,8 +135,10 @@ pub(crate) fn collect(options: &Parity) -> Result<Rows, String> {
     rows.rows
         .retain(|row| row.group.selected(options.tier) && row.name.contains(&options.filter));
     for row in &mut rows.rows {
-        if let Subject::Program { as_type, .. } = &mut row.job.subject {
-            *as_type = options.as_type;
+        match (&mut row.job.subject, options.as_type) {
+            (_, None) => {}
+            (Subject::Program { as_type, .. }, wanted) => *as_type = wanted,
+            (Subject::Case(case), Some(wanted)) => case.prog_type = wanted,
         }
     }
     Ok(rows)
@@ -149,7 +154,11 @@ fn objects(folder: &Path) -> Result<Vec<String>, String> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(told)? {
         let name = entry.map_err(told)?.file_name();
-        names.extend(name.to_str().filter(|name| name.ends_with(".o")).map(str::to_owned));
+        names.extend(
+            name.to_str()
+                .filter(|name| name.ends_with(".o"))
+                .map(str::to_owned),
+        );
     }
     names.sort();
     Ok(names)
@@ -158,29 +167,22 @@ fn objects(folder: &Path) -> Result<Vec<String>, String> {
 fn of_object(path: &Path, name: &str, known: &[&SheetRow], rows: &mut Rows) -> Result<(), String> {
     let data = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let object = skep_object::parse(&data).ok();
-    let mut programs: Vec<String> = match &object {
-        Some(object) => object
-            .programs()
-            .filter(|(_, function)| function.role() != Role::Subprogram)
-            .map(|(_, function)| function.name().to_owned())
-            .collect(),
-        None => Vec::new(),
-    };
+    let mut programs: Vec<(String, String)> = object.iter().flat_map(named_programs).collect();
     // What skep cannot open, or sees no program in, is asked all the same.
     for row in known {
-        if row.accepted().is_some() && !programs.contains(&row.program) {
-            programs.push(row.program.clone());
+        if row.accepted().is_some() && !programs.iter().any(|(name, _)| *name == row.program) {
+            programs.push((row.program.clone(), row.prog_type.clone()));
         }
     }
     for program in programs {
-        let known = known.iter().find(|row| row.program == program);
+        let known = known.iter().find(|row| row.program == program.0);
         let expect = match object.as_ref().and_then(Object::btf) {
-            Some(btf) => expect::read(btf, &program),
+            Some(btf) => expect::read(btf, &program.0),
             None => Expect::default(),
         };
         for unknown in &expect.unknown {
             rows.notes
-                .push(format!("{name}/{program}: annotation {unknown}?"));
+                .push(format!("{name}/{}: annotation {unknown}?", program.0));
         }
         rows.rows
             .push(of_program(path, name, program, known.copied(), expect));
@@ -188,10 +190,22 @@ fn of_object(path: &Path, name: &str, known: &[&SheetRow], rows: &mut Rows) -> R
     Ok(())
 }
 
+/// Names and types of an object's programs.
+fn named_programs(object: &Object) -> Vec<(String, String)> {
+    let programs = object.programs();
+    programs
+        .map(|(_, function)| {
+            let row = object.section_def(function);
+            let prog_type = row.map_or_else(String::new, |row| row.prog_type.to_string());
+            (function.name().to_owned(), prog_type)
+        })
+        .collect()
+}
+
 fn of_program(
     path: &Path,
     object: &str,
-    program: String,
+    (program, prog_type): (String, String),
     known: Option<&SheetRow>,
     expect: Expect,
 ) -> Row {
@@ -208,18 +222,11 @@ fn of_program(
     Row {
         group,
         name: format!("{object}/{program}"),
-        prog_type: known.map_or_else(String::new, |row| row.prog_type.clone()),
+        prog_type: known.map_or(prog_type, |row| row.prog_type.clone()),
         features: known.map_or_else(Vec::new, |row| row.features.clone()),
         wanted: expect.privileged.verdict,
         unprivileged: modes.verdict.is_some() || !modes.messages.is_empty(),
-        reference: known.and_then(|row| {
-            Some(Reference {
-                accepted: row.accepted()?,
-                errno: row.errno,
-                line: row.first_error.clone(),
-                compared: Compared::Patterns,
-            })
-        }),
+        reference: reference(known, &expect),
         job: Job {
             side: Side::Skep,
             subject: Subject::Program {
@@ -234,6 +241,23 @@ fn of_program(
             runs,
         },
     }
+}
+
+/// The sheet's verdict, or the author's where the sheet does not know the program.
+fn reference(known: Option<&SheetRow>, expect: &Expect) -> Option<Reference> {
+    let (accepted, errno, line) = match known {
+        Some(row) => (row.accepted()?, Some(row.errno), row.first_error.clone()),
+        None => {
+            let wanted = expect.privileged.verdict?;
+            (wanted == Wanted::Success, None, String::new())
+        }
+    };
+    Some(Reference {
+        accepted,
+        errno,
+        line,
+        compared: Compared::Patterns,
+    })
 }
 
 fn group(row: &SheetRow) -> Group {

@@ -65,8 +65,18 @@ pub(crate) fn read(path: &Path) -> Result<Vec<SheetRow>, String> {
 
 fn row(line: &str, columns: [usize; 10]) -> SheetRow {
     let cells: Vec<&str> = line.split('\t').collect();
-    let [object, program, prog_type, expect, verdict, errno, retval, tier, features, first_error] =
-        columns.map(|at| cells.get(at).copied().unwrap_or_default().to_owned());
+    let [
+        object,
+        program,
+        prog_type,
+        expect,
+        verdict,
+        errno,
+        retval,
+        tier,
+        features,
+        first_error,
+    ] = columns.map(|at| cells.get(at).copied().unwrap_or_default().to_owned());
     SheetRow {
         object,
         program,

@@ -5,19 +5,23 @@
 
 use crate::job::{CaseProgram, Job, Outcome, Run, Side, Subject, Verdict};
 use crate::pattern::first_missing;
-use crate::{maps, hex_bytes};
+use crate::{hex_bytes, maps};
 use skep_linux::LinuxBpf;
 use skep_loader::{LoadError, Options, ProgKind, Programs};
 use skep_machine::{Config, Machine, Peer};
 use skep_object::ObjectName;
 use skep_uapi::{
-    AttachType, Bpf, Command, Engine, Errno, Handle, ProgLoad, ProgType, Reply, TestRun, Value,
+    AttachType, Bpf, Command, Engine, Errno, Handle, MapType, ProgLoad, ProgType, Reply, TestRun,
+    Value,
 };
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes for the packet that a run leaves behind.
 const PACKET_OUT_BYTES: u32 = 4096;
+
+/// Log level of figures without instructions.
+const LOG_FIGURES: u32 = 4;
 
 /// Answers a job.
 pub(crate) fn answer(job: &Job) -> Verdict {
@@ -35,6 +39,7 @@ fn ask(bpf: &dyn Bpf, job: &Job) -> Verdict {
         bpf,
         flags: job.flags,
         answer: Mutex::new(None),
+        refused_map: Mutex::new(None),
     };
     let prog_type = match &job.subject {
         Subject::Program {
@@ -44,16 +49,19 @@ fn ask(bpf: &dyn Bpf, job: &Job) -> Verdict {
         } => load_object(&alone, job, object, program, *as_type),
         Subject::Case(case) => load_case(&alone, job, case),
     };
-    let answered = alone
-        .answer
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
+    let answered = locked(&alone.answer).take();
     let (reply, prog_type) = match (answered, prog_type) {
         (Some(reply), Ok(prog_type)) => (reply, prog_type),
         // The program itself was answered; what failed came after it, or is what its answer says already.
         (Some(reply), Err(_)) => (reply, ProgType(0)),
         (None, Ok(_)) => return Verdict::without_log(Outcome::Loader, "no program was loaded"),
-        (None, Err(error)) => return Verdict::without_log(Outcome::Loader, error),
+        (None, Err(error)) => {
+            let error = match *locked(&alone.refused_map) {
+                Some(map_type) if error.contains("map") => format!("{error} ({map_type} map)"),
+                _ => error,
+            };
+            return Verdict::without_log(Outcome::Loader, error);
+        }
     };
     let mut verdict = verdict(job, &reply);
     if let Ok(Value::Handle(prog)) = reply.result {
@@ -71,6 +79,8 @@ struct Alone<'b> {
     bpf: &'b dyn Bpf,
     flags: u32,
     answer: Mutex<Option<Reply>>,
+    /// The type of the last map that was refused, which the loader's message does not tell.
+    refused_map: Mutex<Option<MapType>>,
 }
 
 impl Bpf for Alone<'_> {
@@ -80,14 +90,35 @@ impl Bpf for Alone<'_> {
             Command::Pin { .. } => Reply::ok(Value::Unit),
             Command::ProgLoad(mut load) => {
                 load.prog_flags |= self.flags;
-                let reply = self.bpf.call(Command::ProgLoad(load));
-                let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
-                *answer = Some(reply.clone());
+                let (level, again) = (load.log_level, load.clone());
+                let mut reply = self.bpf.call(Command::ProgLoad(load));
+                // Linux says so in place of its verdict when the log is too long; the figures alone never are.
+                if reply.result == Err(Errno::ENOSPC) && level & !LOG_FIGURES != 0 {
+                    let quiet = ProgLoad {
+                        log_level: LOG_FIGURES,
+                        ..*again
+                    };
+                    let verdict = self.bpf.call(Command::ProgLoad(Box::new(quiet)));
+                    reply.result = verdict.result;
+                }
+                *locked(&self.answer) = Some(reply.clone());
+                reply
+            }
+            Command::MapCreate(create) => {
+                let map_type = create.map_type;
+                let reply = self.bpf.call(Command::MapCreate(create));
+                if reply.result.is_err() {
+                    *locked(&self.refused_map) = Some(map_type);
+                }
                 reply
             }
             other => self.bpf.call(other),
         }
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn load_object(
@@ -110,7 +141,10 @@ fn load_object(
         ..Options::new(name)
     };
     let plan = skep_loader::plan(&object, &options).map_err(text)?;
-    let kind = plan.programs().first().map(|planned| planned.kind.prog_type);
+    let kind = plan
+        .programs()
+        .first()
+        .map(|planned| planned.kind.prog_type);
     skep_loader::load_plan(&plan, bpf).map_err(text)?;
     kind.ok_or_else(|| "no such program".to_owned())
 }

@@ -2,8 +2,8 @@
 //!
 //! The file holds what Linux said, so these rows need no kernel. `gzip` unpacks it.
 
-use crate::job::{CaseProgram, Job, Run, Side, Subject};
 use crate::hex_bytes;
+use crate::job::{CaseProgram, Job, Run, Side, Subject};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
@@ -88,7 +88,9 @@ fn one(test: &Value) -> Result<StructTest, String> {
         name: format!("#{index} {}", text("descr")),
         job,
         accepted,
-        errno: number("live_errno").and_then(|n| i32::try_from(n).ok()).unwrap_or(0),
+        errno: number("live_errno")
+            .and_then(|n| i32::try_from(n).ok())
+            .unwrap_or(0),
         log: text("live_log").to_owned(),
     })
 }

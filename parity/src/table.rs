@@ -88,7 +88,20 @@ fn header(text: &mut String, name: &str) {
     let _ = writeln!(
         text,
         "\n{name:<26} {:>5} {:>5} {:>6} {:>6} {:>6} {:>6} {:>10} {:>6} {:>7} {:>7} {:>7} {:>7} {:>6} {:>9}",
-        "progs", "acc", "same", "", "errno", "", "message", "", "wr.acc", "wr.rej", "unsupp", "loader", "broken", "runs"
+        "progs",
+        "acc",
+        "same",
+        "",
+        "errno",
+        "",
+        "message",
+        "",
+        "wr.acc",
+        "wr.rej",
+        "unsupp",
+        "loader",
+        "broken",
+        "runs"
     );
 }
 
@@ -116,7 +129,8 @@ pub(crate) fn render(comparisons: &[Comparison]) -> String {
             false => one.row.features.clone(),
         }
     });
-    let count = |test: &dyn Fn(&Comparison) -> bool| comparisons.iter().filter(|one| test(one)).count();
+    let count =
+        |test: &dyn Fn(&Comparison) -> bool| comparisons.iter().filter(|one| test(one)).count();
     let _ = writeln!(
         text,
         "\n{} programs have expectations as an ordinary user's, which are not measured yet",
@@ -171,11 +185,20 @@ pub(crate) fn list(comparisons: &[Comparison]) -> String {
         if one.status == Status::Same && one.runs == Some(false) {
             what.push("run");
         }
-        let _ = writeln!(text, "{} [{}] {}", one.row.name, one.row.group.name(), what.join(", "));
+        let _ = writeln!(
+            text,
+            "{} [{}] {}",
+            one.row.name,
+            one.row.group.name(),
+            what.join(", ")
+        );
         let _ = writeln!(text, "    skep:  {}", verdict(&one.skep));
         let linux = match one.reference.accepted {
             true => "accept".to_owned(),
-            false => format!("{}: {}", one.reference.errno, one.reference.line),
+            false => match one.reference.errno {
+                Some(errno) => format!("{errno}: {}", one.reference.line),
+                None => "reject".to_owned(),
+            },
         };
         let _ = writeln!(text, "    Linux: {linux}");
         if one.status == Status::Same
@@ -196,6 +219,7 @@ fn verdict(verdict: &Verdict) -> String {
     match verdict.outcome {
         Outcome::Accept => "accept".to_owned(),
         Outcome::Untranslated => format!("accept, then {line}"),
+        Outcome::Reject if line.is_empty() => format!("{}, without a reason", verdict.errno),
         Outcome::Reject => format!("{}: {line}", verdict.errno),
         Outcome::Unsupported => format!("unsupported: {line}"),
         Outcome::Loader => format!("loader: {}", line.replace('\n', " ")),
