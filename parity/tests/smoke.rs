@@ -78,7 +78,7 @@ fn the_sheet_is_followed() {
                 bad_packet_read.bpf.o\tbad_packet_read\txdp\tsuccess\tACCEPT\t\t\tcore\t\t\n\
                 verdicts.bpf.o\tverdicts\txdp\tfailure\tREJECT\tEACCES\t\tcore\t\twhy\n\
                 swap_tx.bpf.o\tswap_tx\txdp\tnone\tPRELOAD_FAIL\t\t\tcore\t\t\n";
-    corpus.write("sheet.tsv", &format!("{SHEET}{rows}"));
+    corpus.write("sheet.tsv", format!("{SHEET}{rows}"));
     let (text, rows) = parity(&corpus, &root().join("examples"), &["--no-linux"]);
     let mut statuses = statuses(&rows);
     statuses.sort_unstable();
