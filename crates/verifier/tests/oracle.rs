@@ -8,7 +8,7 @@ use common::Question;
 use skep_isa::{Imm64, Insn, Program};
 use skep_sys::bpf::{self, Log, Map, MapCreate, Name, ProgLoad};
 use skep_testkit::{Case, Harness, Need};
-use skep_uapi::{BPF_F_RDONLY_PROG, ProgType};
+use skep_uapi::BPF_F_RDONLY_PROG;
 use skep_verifier::MapDesc;
 use std::ffi::CString;
 use std::io;
@@ -51,7 +51,7 @@ fn ask_linux(question: &Question) -> io::Result<(i32, String)> {
     let licence = CString::new(question.licence.as_str()).unwrap();
     let mut log = vec![0; if question.level == 0 { 0 } else { LOG_BYTES }];
     let loaded = bpf::prog_load(ProgLoad {
-        prog_type: ProgType::XDP.0,
+        prog_type: question.prog_type.0,
         insns: &insns,
         license: &licence,
         prog_flags: question.flags,

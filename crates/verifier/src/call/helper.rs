@@ -5,9 +5,9 @@ use crate::log::trace::helper_name;
 use crate::path::{Fork, Path};
 use crate::reject::{Dir, Reject};
 use crate::state::{MapIdx, Reg};
-use skep_contracts::{HelperProto, PacketEffect, helper, helper_not_yet, map_type_rule};
+use skep_contracts::{Gate, HelperProto, PacketEffect, helper_in, map_type_rule};
 use skep_isa::{InsnIdx, Reg as R};
-use skep_uapi::{BPF_F_RDONLY_PROG, HelperId};
+use skep_uapi::{BPF_F_RDONLY_PROG, BPF_F_SLEEPABLE, HelperId};
 
 /// Helpers beyond which Linux knows none.
 const LAST_HELPER: u32 = 211;
@@ -63,20 +63,26 @@ impl Path<'_> {
             return Err(Reject::UnknownHelper { at, id });
         }
         let name = helper_name(id).unwrap_or_default();
-        let id = HelperId(number);
-        let Some(row) = helper(id) else {
-            return Err(if helper_not_yet(id) {
-                let what = format!("helper {name}");
-                Reject::Unsupported { what }
-            } else {
-                Reject::HelperNotAllowed { at, name }
-            });
-        };
-        if !row.prog_types.is_empty() && !row.prog_types.contains(&self.env.prog_type) {
+        let prog_type = self.env.prog_type;
+        let Some(row) = helper_in(HelperId(number), prog_type, self.attach) else {
             return Err(Reject::HelperNotAllowed { at, name });
-        }
+        };
         if row.gpl_only && !self.env.gpl_compatible {
             return Err(Reject::GplOnly { at });
+        }
+        match row.gate {
+            Gate::Open => {}
+            Gate::Sleeps if self.env.prog_flags & BPF_F_SLEEPABLE != 0 => {}
+            Gate::Sleeps => return Err(Reject::MightSleep { at }),
+            Gate::Probe => return Err(Reject::NotInProbe { at }),
+            Gate::FuncIp => {
+                let prog_type = prog_type.0;
+                return Err(Reject::FuncNotSupported {
+                    at,
+                    name,
+                    prog_type,
+                });
+            }
         }
         Ok(row)
     }
