@@ -38,13 +38,29 @@ pub(crate) static RAW_TRACEPOINT: CtxLayout = CtxLayout {
     fields: &[CtxField::number("args", 0, 8).times(12)],
 };
 
+/// The whole pointer, or parts behind its first byte.
+const POINTER_OR_PARTS: Sizes = Sizes::These(&[
+    (0, 8),
+    (1, 1),
+    (2, 1),
+    (2, 2),
+    (3, 1),
+    (4, 1),
+    (4, 2),
+    (4, 4),
+    (5, 1),
+    (6, 1),
+    (6, 2),
+    (7, 1),
+]);
+
 /// As [`RAW_TRACEPOINT`], with a first argument that programs may write through.
 pub(crate) static RAW_TRACEPOINT_WRITABLE: CtxLayout = CtxLayout {
     name: "bpf_raw_tracepoint_args",
     bytes: 96,
     fields: &[
         CtxField::pointer("args", 0, 8, FieldKind::Pointer(Held::TracepointBuffer))
-            .reads(Sizes::Parts),
+            .reads(POINTER_OR_PARTS),
         CtxField::number("args", 8, 8).times(11),
     ],
 };

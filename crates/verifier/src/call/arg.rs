@@ -212,9 +212,7 @@ impl Path<'_> {
             ArgKind::MapKey
             | ArgKind::MapValue
             | ArgKind::MapValueOrNull
-            | ArgKind::MapValueWrite => {
-                self.check_map_memory(args, kind, reg)
-            }
+            | ArgKind::MapValueWrite => self.check_map_memory(args, kind, reg),
             // Their memory is checked with the size that follows.
             ArgKind::MemRead
             | ArgKind::MemReadOrNull
