@@ -281,6 +281,10 @@ rejects! {
         "{} type={kind} expected={expected}", R(*reg);
     /// A helper's argument in the packet that it does not allow.
     PacketArg { at: InsnIdx } EACCES "helper access to the packet is not allowed";
+    /// Flags where there are none.
+    LocalStorageFlags { at: InsnIdx } EINVAL "get_local_storage() doesn't support non-zero flags";
+    /// A tail call through another map than one of programs.
+    TailCallMap { at: InsnIdx } EINVAL "expected prog array map for tail call";
     /// A map type that the helper does not take.
     MapTypeHelper { at: InsnIdx, map_type: u32, name: String } EINVAL "cannot pass map_type {map_type} into func {name}";
     /// A size argument that may be negative.

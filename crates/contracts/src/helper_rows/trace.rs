@@ -42,7 +42,7 @@ pub(super) static ROWS: &[HelperProto] = &[
     row(H::GET_FUNC_IP, (5, 15), &[Ctx]).only(&[P::TRACEPOINT, P::PERF_EVENT, P::RAW_TRACEPOINT, P::RAW_TRACEPOINT_WRITABLE, P::SYSCALL]).gate(Gate::FuncIp).gpl(),
     row(H::GET_ATTACH_COOKIE, (5, 15), &[Ctx]).only(&[P::KPROBE, P::TRACEPOINT, P::PERF_EVENT, P::RAW_TRACEPOINT, P::RAW_TRACEPOINT_WRITABLE]),
     row(H::TASK_PT_REGS, (5, 15), &[Btf]).gpl(),
-    row(H::GET_BRANCH_SNAPSHOT, (5, 16), &[MemWrite, SizeOrZero, Anything]).gpl(),
+    row(H::GET_BRANCH_SNAPSHOT, (5, 16), &[MemWrite, SizeOrZero]).gpl(),
     row(H::FIND_VMA, (5, 17), &[Btf, Anything, Func, StackOrNull, Anything]),
     row(H::GET_FUNC_ARG, (5, 17), &[Ctx, Anything, FixedWrite(8)]).nowhere(),
     row(H::GET_FUNC_RET, (5, 17), &[Ctx, FixedWrite(8)]).nowhere(),

@@ -7,7 +7,7 @@ use crate::reject::{Dir, Reject};
 use crate::state::{MapIdx, Reg};
 use skep_contracts::{Gate, HelperProto, PacketEffect, helper_in, map_type_rule};
 use skep_isa::{InsnIdx, Reg as R};
-use skep_uapi::{BPF_F_RDONLY_PROG, BPF_F_SLEEPABLE, HelperId};
+use skep_uapi::{BPF_F_RDONLY_PROG, BPF_F_SLEEPABLE, HelperId, MapType};
 
 /// Helpers beyond which Linux knows none.
 const LAST_HELPER: u32 = 211;
@@ -20,6 +20,7 @@ impl Path<'_> {
         for index in 0..args.count() {
             self.check_arg(&mut args, index)?;
         }
+        self.check_before_map(&args)?;
         self.check_map_use(row, args.map)?;
         self.check_special(&args)?;
         if row.id == HelperId::TAIL_CALL {
@@ -37,6 +38,22 @@ impl Path<'_> {
         self.state.set(R::R0, ret);
         if row.packet == PacketEffect::Invalidates {
             self.forget_packet();
+        }
+        Ok(())
+    }
+
+    /// What is looked at after the arguments and before the map.
+    fn check_before_map(&mut self, args: &Args) -> Result<(), Reject> {
+        let at = self.at;
+        if args.row.gate == Gate::FuncIp {
+            return Err(Reject::FuncNotSupported {
+                at,
+                name: helper_name(args.row.id.0.cast_signed()).unwrap_or_default(),
+                prog_type: self.env.prog_type.0,
+            });
+        }
+        if args.row.id == HelperId::GET_LOCAL_STORAGE && !args.values[1].is_null() {
+            return Err(Reject::LocalStorageFlags { at });
         }
         Ok(())
     }
@@ -75,14 +92,8 @@ impl Path<'_> {
             Gate::Sleeps if self.env.prog_flags & BPF_F_SLEEPABLE != 0 => {}
             Gate::Sleeps => return Err(Reject::MightSleep { at }),
             Gate::Probe => return Err(Reject::NotInProbe { at }),
-            Gate::FuncIp => {
-                let prog_type = prog_type.0;
-                return Err(Reject::FuncNotSupported {
-                    at,
-                    name,
-                    prog_type,
-                });
-            }
+            // That comes after the arguments.
+            Gate::FuncIp => {}
         }
         Ok(row)
     }
@@ -107,6 +118,9 @@ impl Path<'_> {
         let flags = desc.map_flags | rule.implied_flags;
         if changes && flags & BPF_F_RDONLY_PROG != 0 {
             return Err(Reject::MapUpdateForbidden { at });
+        }
+        if row.id == HelperId::TAIL_CALL && desc.map_type != MapType::PROG_ARRAY {
+            return Err(Reject::TailCallMap { at });
         }
         if !rule.helpers.contains(&row.id) {
             return Err(Reject::MapTypeHelper {

@@ -18,6 +18,11 @@ pub(crate) fn telling_line(errno: i32, log: &str) -> &str {
     log.lines()
         .filter(|line| !about_run.iter().any(|start| line.starts_with(start)))
         .rfind(|line| !line.is_empty())
+        // One refusal of Linux has no end of line.
+        .map(|line| {
+            let end = line.find("callprocessed ").map(|at| at + "call".len());
+            end.map_or(line, |end| &line[..end])
+        })
         .unwrap_or_default()
 }
 
