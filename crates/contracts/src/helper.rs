@@ -50,6 +50,8 @@ pub enum ArgKind {
     Sock,
     /// A socket of any kind, or the kernel's own structure of one.
     SockOrBtf,
+    /// Like `SockOrBtf`, or null.
+    SockOrBtfOrNull,
     /// A full socket, or null.
     FullSockOrNull,
     /// A socket whose reference the call gives up.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::helper::ArgKind::{
     Anything, Btf, Ctx, CtxOrNull, FullSockOrNull, Map, MapKey, MapValueOrNull, MemRead, MemWrite,
-    Size, SizeOrZero, Sock, SockOrBtf, SockReleased,
+    Size, SizeOrZero, Sock, SockOrBtf, SockOrBtfOrNull, SockReleased,
 };
 use crate::helper::{Gate, HelperProto, RetKind};
 use skep_uapi::{AttachType as A, HelperId as H, ProgType as P};
@@ -14,7 +14,7 @@ use skep_uapi::{AttachType as A, HelperId as H, ProgType as P};
 #[rustfmt::skip]
 pub(super) static ROWS: &[HelperProto] = &[
     row(H::GET_SOCKET_COOKIE, (4, 12), &[Ctx]).only(&[P::SOCKET_FILTER, P::SCHED_CLS, P::SCHED_ACT, P::CGROUP_SKB, P::CGROUP_SOCK, P::SOCK_OPS, P::SK_SKB, P::CGROUP_SOCK_ADDR]),
-    row(H::GET_SOCKET_COOKIE, (5, 12), &[SockOrBtf]).only(&[P::SK_REUSEPORT, P::SYSCALL]),
+    row(H::GET_SOCKET_COOKIE, (5, 12), &[SockOrBtfOrNull]).only(&[P::SK_REUSEPORT, P::SYSCALL]),
     row(H::SETSOCKOPT, (4, 13), &[Ctx, Anything, Anything, MemRead, Size]).only(&[P::SOCK_OPS, P::CGROUP_SOCK_ADDR]),
     row(H::SETSOCKOPT, (5, 15), &[SockOrBtf, Anything, Anything, MemRead, Size]).only(&[P::CGROUP_SOCKOPT]).attach(&[A::CGROUP_SETSOCKOPT]),
     row(H::SK_REDIRECT_MAP, (4, 14), &[Ctx, Map, Anything, Anything]).only(SK_SKB),

@@ -75,7 +75,7 @@ fn expected(kind: ArgKind) -> &'static str {
         ArgKind::Ctx | ArgKind::CtxOrNull => "ctx",
         ArgKind::Map => "map_ptr",
         ArgKind::Sock => "sock_common, sock, tcp_sock, xdp_sock",
-        ArgKind::SockOrBtf | ArgKind::SockReleased => {
+        ArgKind::SockOrBtf | ArgKind::SockOrBtfOrNull | ArgKind::SockReleased => {
             "sock_common, sock, tcp_sock, xdp_sock, ptr_, trusted_ptr_"
         }
         ArgKind::FullSockOrNull => "sock",
@@ -107,6 +107,7 @@ fn fits(kind: ArgKind, value: &Reg) -> bool {
         ArgKind::None | ArgKind::Anything => true,
         ArgKind::CtxOrNull
         | ArgKind::FullSockOrNull
+        | ArgKind::SockOrBtfOrNull
         | ArgKind::BtfOrNull
         | ArgKind::StackOrNull
         | ArgKind::MapValueOrNull
@@ -116,7 +117,7 @@ fn fits(kind: ArgKind, value: &Reg) -> bool {
         }
         ArgKind::Ctx | ArgKind::CtxOrNull => value.kind == Kind::Ctx,
         ArgKind::Sock => matches!(value.kind, Kind::Object(object) if object.is_socket()),
-        ArgKind::SockOrBtf | ArgKind::SockReleased => {
+        ArgKind::SockOrBtf | ArgKind::SockOrBtfOrNull | ArgKind::SockReleased => {
             matches!(value.kind, Kind::Object(object) if object.is_socket() || object.is_btf())
         }
         ArgKind::FullSockOrNull => value.kind == Kind::Object(Object::Sock),
@@ -174,6 +175,7 @@ impl Path<'_> {
             ArgKind::None | ArgKind::Anything => Ok(()),
             ArgKind::CtxOrNull
             | ArgKind::FullSockOrNull
+            | ArgKind::SockOrBtfOrNull
             | ArgKind::BtfOrNull
             | ArgKind::MapValueOrNull
             | ArgKind::StackOrNull
@@ -183,10 +185,11 @@ impl Path<'_> {
             }
             ArgKind::Ctx | ArgKind::CtxOrNull => self.check_unmoved(reg, &value),
             ArgKind::Sock | ArgKind::FullSockOrNull => Ok(()),
-            ArgKind::SockOrBtf if value.kind.is_socket() => Ok(()),
+            ArgKind::SockOrBtf | ArgKind::SockOrBtfOrNull if value.kind.is_socket() => Ok(()),
             // References do not exist yet: no socket is held.
             ArgKind::SockReleased => Err(Reject::NotReferenced { at: self.at, reg }),
             ArgKind::SockOrBtf
+            | ArgKind::SockOrBtfOrNull
             | ArgKind::Btf
             | ArgKind::BtfOrNull
             | ArgKind::PerCpuBtf

@@ -100,7 +100,10 @@ impl Asker {
 
     fn end(self, what: &str) {
         let (asked, unsupported) = (self.asked, self.unsupported);
-        println!("{what}: {asked} programs, {unsupported} not supported by skep");
+        #[expect(clippy::print_stdout, reason = "figures of a long test")]
+        {
+            println!("{what}: {asked} programs, {unsupported} not supported by skep");
+        }
         let count = self.differences.len();
         let first: Vec<String> = self.differences.into_iter().take(40).collect();
         assert!(
@@ -205,6 +208,7 @@ fn fitting(kind: ArgKind, map: usize) -> String {
         ArgKind::ConstStr | ArgKind::SpinLock | ArgKind::Kptr | ArgKind::Timer => "= r7".to_owned(),
         ArgKind::Sock
         | ArgKind::SockOrBtf
+        | ArgKind::SockOrBtfOrNull
         | ArgKind::FullSockOrNull
         | ArgKind::SockReleased
         | ArgKind::Btf
