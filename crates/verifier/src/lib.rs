@@ -37,7 +37,7 @@ use state::SubprogIdx;
 use std::time::Instant;
 
 /// Map types that programs which may sleep can use.
-const SLEEPABLE_MAPS: [MapType; 20] = [
+const SLEEPABLE_MAPS: [MapType; 17] = [
     MapType::HASH,
     MapType::PERCPU_HASH,
     MapType::ARRAY,
@@ -55,9 +55,6 @@ const SLEEPABLE_MAPS: [MapType; 20] = [
     MapType::QUEUE,
     MapType::STACK,
     MapType::ARENA,
-    MapType::LPM_TRIE,
-    MapType::PERCPU_CGROUP_STORAGE,
-    MapType::CGROUP_STORAGE,
 ];
 
 /// Verifies a program in its environment. The log gets what Linux would print at its level.
