@@ -7,6 +7,7 @@ pub mod bench;
 mod files;
 pub mod fuzz;
 pub mod lines;
+pub mod parity;
 mod rust;
 pub mod tidy;
 

@@ -7,7 +7,7 @@
 )]
 
 use std::process::ExitCode;
-use xtask::{bench, fuzz, lines, root, tidy};
+use xtask::{bench, fuzz, lines, parity, root, tidy};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
@@ -15,6 +15,10 @@ usage: cargo xtask TASK
   tidy --bless    the same, and lower the limits of xtask/tidy.ratchet to what is true now
   fuzz [PROGRAMS [SEED [FOLDER]]]
                   run random programs on all engines and, as root, on Linux; with a folder, keep what differs there and go on
+  corpus [--cpu v3|v4]
+                  compile the kernel's selftests into ~/.cache/skep/corpus: minutes
+  parity [OPTION...]
+                  every program of the corpus on skep and on Linux, in one table; `parity --help` tells the options
   lines           lines of code and of tests, by crate
   bench load      time to load examples and benchmarks, by stage, beside Linux
   bench exec      time of a run, by engine, beside Linux
@@ -30,6 +34,7 @@ fn main() -> ExitCode {
             .map(|text| print!("{text}"))
             .map_err(|e| e.to_string()),
         ["fuzz", ref words @ ..] => fuzz::Request::read(words).and_then(|request| request.run()),
+        [task @ ("corpus" | "parity"), ref words @ ..] => parity::run(task, words),
         ["bench", name] => bench::run(name),
         _ => Err(USAGE.to_owned()),
     };

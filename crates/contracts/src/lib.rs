@@ -12,10 +12,17 @@ mod map_type;
 mod prog_type;
 mod version;
 
-pub use ctx::{CtxAccess, CtxField, CtxLayout, CtxLoad, FieldKind};
+pub use ctx::{
+    BPF_SOCK, BPF_SOCK_COMMON, BPF_TCP_SOCK, BPF_XDP_SOCK, CtxField, CtxLayout, CtxLoad,
+    FieldAccess, FieldKind, Held, Sizes,
+};
 pub use helper::{
-    ArgKind, HelperProto, PacketArgs, PacketEffect, RetKind, helper, helper_not_yet, helpers,
+    ArgKind, Callers, Gate, HelperProto, PacketArgs, PacketEffect, RetKind, helper, helper_callers,
+    helper_in, helpers,
 };
 pub use map_type::{MapTypeRule, map_type_rule};
-pub use prog_type::{ProgTypeRow, ReturnRange, prog_type};
+pub use prog_type::{
+    LegacyPacket, Loaders, ProgTypeRow, ReturnRange, ReturnRule, Running, Sleeping, prog_type,
+    prog_types,
+};
 pub use version::Version;

@@ -100,9 +100,24 @@ static RULES: &[MapTypeRule] = &[
     rule(
         MapType::PERF_EVENT_ARRAY,
         (4, 3),
-        &[HelperId::PERF_EVENT_OUTPUT],
+        &[
+            HelperId::PERF_EVENT_READ,
+            HelperId::PERF_EVENT_OUTPUT,
+            HelperId::PERF_EVENT_READ_VALUE,
+            HelperId::SKB_OUTPUT,
+            HelperId::XDP_OUTPUT,
+        ],
     ),
     rule(MapType::PERCPU_HASH, (4, 6), PERCPU),
+    rule(MapType::STACK_TRACE, (4, 6), &[HelperId::GET_STACKID]),
+    rule(
+        MapType::CGROUP_ARRAY,
+        (4, 8),
+        &[
+            HelperId::SKB_UNDER_CGROUP,
+            HelperId::CURRENT_TASK_UNDER_CGROUP,
+        ],
+    ),
     rule(MapType::PERCPU_ARRAY, (4, 6), PERCPU),
     rule(MapType::LRU_HASH, (4, 10), COMMON),
     rule(MapType::LRU_PERCPU_HASH, (4, 10), PERCPU),

@@ -30,11 +30,32 @@ pub use verified::{Access, InsnInfo, Stats, Subprog, UsedMap, Verified};
 use explore::Explorer;
 use path::Path;
 use program::Checked;
-use skep_contracts::{ProgTypeRow, prog_type};
+use skep_contracts::{ProgTypeRow, Sleeping, prog_type};
 use skep_isa::Program;
-use skep_uapi::BPF_F_SLEEPABLE;
+use skep_uapi::{BPF_F_SLEEPABLE, MapType};
 use state::SubprogIdx;
 use std::time::Instant;
+
+/// Map types that programs which may sleep can use.
+const SLEEPABLE_MAPS: [MapType; 17] = [
+    MapType::HASH,
+    MapType::PERCPU_HASH,
+    MapType::ARRAY,
+    MapType::PERCPU_ARRAY,
+    MapType::LRU_HASH,
+    MapType::LRU_PERCPU_HASH,
+    MapType::ARRAY_OF_MAPS,
+    MapType::HASH_OF_MAPS,
+    MapType::RINGBUF,
+    MapType::USER_RINGBUF,
+    MapType::INODE_STORAGE,
+    MapType::SK_STORAGE,
+    MapType::TASK_STORAGE,
+    MapType::CGRP_STORAGE,
+    MapType::QUEUE,
+    MapType::STACK,
+    MapType::ARENA,
+];
 
 /// Verifies a program in its environment. The log gets what Linux would print at its level.
 ///
@@ -45,6 +66,10 @@ pub fn verify(program: Program, env: &Env<'_>, log: &mut Log) -> Result<Verified
     let mut stats = Stats::default();
     let result = verify_with(&program, env, log, &mut stats);
     stats.usec = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    if let Err(Reject::AttachType { .. }) = &result {
+        // Linux says nothing of it.
+        return result;
+    }
     if let Err(reject) = &result {
         log.reject(reject);
     }
@@ -65,10 +90,9 @@ fn verify_with(
     stats: &mut Stats,
 ) -> Result<Verified, Reject> {
     let row = supported(env)?;
-    if env.prog_flags & BPF_F_SLEEPABLE != 0 {
-        return Err(Reject::Sleepable {});
-    }
+    check_sleeping(env, row)?;
     let checked = program::check(program, env, row)?;
+    check_sleepable_maps(env, &checked)?;
     let start = checked.extent(SubprogIdx(0)).start;
     log.start(&checked);
     let placeholder = state::State::new(state::Frame::new(
@@ -111,13 +135,40 @@ fn explore_one(path: &mut Path<'_>, stats: &mut Stats, subprog: SubprogIdx) -> R
     Ok(())
 }
 
+/// Whether a program of the type may be loaded as one that sleeps, or not.
+fn check_sleeping(env: &Env<'_>, row: &ProgTypeRow) -> Result<(), Reject> {
+    let sleeps = env.prog_flags & BPF_F_SLEEPABLE != 0;
+    match row.sleeping {
+        Sleeping::Never if sleeps => Err(Reject::Sleepable {}),
+        Sleeping::Must if !sleeps => Err(Reject::MustSleep {}),
+        Sleeping::Never | Sleeping::May | Sleeping::Must => Ok(()),
+    }
+}
+
+/// Programs that may sleep only use maps whose values outlive a sleep.
+fn check_sleepable_maps(env: &Env<'_>, checked: &Checked) -> Result<(), Reject> {
+    if env.prog_flags & BPF_F_SLEEPABLE == 0 {
+        return Ok(());
+    }
+    let mut maps = checked.used_maps.iter().map(|&index| &env.maps[index]);
+    match maps.all(|map| SLEEPABLE_MAPS.contains(&map.map_type)) {
+        true => Ok(()),
+        false => Err(Reject::SleepableMap {}),
+    }
+}
+
 /// The program types whose rules skep has.
 fn supported(env: &Env<'_>) -> Result<&'static ProgTypeRow, Reject> {
-    prog_type(env.prog_type)
+    let row = prog_type(env.prog_type)
         .filter(|row| row.ctx.is_some())
         .ok_or_else(|| Reject::Unsupported {
             what: format!("program type {}", env.prog_type),
-        })
+        })?;
+    if !row.accepts(env.expected_attach_type) {
+        let attach = env.expected_attach_type.0;
+        return Err(Reject::AttachType { attach });
+    }
+    Ok(row)
 }
 
 fn verified(

@@ -14,6 +14,7 @@ use crate::state::{Id, Kind, LiveStack, MapIdx, Node, Precision, Reg, Slots, Sta
 use crate::verified::{Access, InsnInfo};
 use skep_contracts::ProgTypeRow;
 use skep_isa::{InsnIdx, Operand, Reg as R};
+use skep_uapi::AttachType;
 
 /// A branch that is to be walked later.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct Path<'a> {
     pub(crate) env: &'a Env<'a>,
     pub(crate) checked: &'a Checked,
     pub(crate) row: &'static ProgTypeRow,
+    /// The attach type whose rules apply.
+    pub(crate) attach: AttachType,
     pub(crate) state: State,
     pub(crate) at: InsnIdx,
     pub(crate) log: &'a mut Log,
@@ -61,6 +64,7 @@ impl<'a> Path<'a> {
             env,
             checked,
             row,
+            attach: row.effective(env.expected_attach_type),
             state,
             at: InsnIdx(0),
             log,
@@ -82,6 +86,15 @@ impl<'a> Path<'a> {
     pub(crate) fn fresh_id(&mut self) -> Id {
         self.ids += 1;
         Id(self.ids)
+    }
+
+    /// A pointer at offset 0; if it may be null, it is a new unknown.
+    pub(crate) fn pointer_with_id(&mut self, kind: Kind) -> Reg {
+        let mut pointer = Reg::pointer(kind);
+        if kind.when_not_null().is_some() {
+            pointer.id = self.fresh_id();
+        }
+        pointer
     }
 
     /// A register that is read.

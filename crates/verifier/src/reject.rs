@@ -119,6 +119,12 @@ rejects! {
     LineInfoString { index: usize } EINVAL "Invalid line_info[{index}].line_off or .file_name_off";
     /// A function without a line record at its start.
     LineInfoMissing { subprog: usize } EINVAL "missing bpf_line_info for func#{subprog}";
+    /// A program of a type that must sleep, loaded as one that does not.
+    MustSleep {} EINVAL "Syscall programs can only be sleepable";
+    /// A map that programs which may sleep cannot use.
+    SleepableMap {} EINVAL "Sleepable programs can only use array, hash, ringbuf and local storage maps";
+    /// An attach type that the program type does not have; Linux refuses it without a word.
+    AttachType { attach: u32 } EINVAL "expected_attach_type {attach} is none of the program type's";
     /// A program that may sleep, of a type that may not.
     Sleepable {} EINVAL "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable";
     /// Functions at the end without a line record.
@@ -181,6 +187,19 @@ rejects! {
     CtxNegative { at: InsnIdx, reg: Reg, off: i32 } EACCES "negative offset ctx ptr {} off={off} disallowed", R(*reg);
     /// A context pointer that was moved.
     CtxModified { at: InsnIdx, reg: Reg, off: i32 } EACCES "dereference of modified ctx ptr {} off={off} disallowed", R(*reg);
+    /// An access to a socket that its structure does not have.
+    ObjectAccess { at: InsnIdx, reg: Reg, kind: &'static str, off: i64, size: u32 } EACCES
+        "{} invalid {kind} access off={off} size={size}", R(*reg);
+    /// A write to a socket.
+    ObjectWrite { at: InsnIdx, reg: Reg, kind: &'static str } EACCES "{} cannot write into {kind}", R(*reg);
+    /// An access outside the flow keys.
+    FlowKeysAccess { at: InsnIdx, off: i64, size: u32 } EACCES "invalid access to flow keys off={off} size={size}";
+    /// An access in front of a tracepoint's buffer.
+    TracepointBuffer { at: InsnIdx, reg: Reg, off: i64, size: u32 } EACCES
+        "{} invalid tracepoint buffer access: off={off}, size={size}", R(*reg);
+    /// An access to a buffer at a variable offset.
+    VariableBuffer { at: InsnIdx, reg: Reg, off: i64, var_off: String } EACCES
+        "{} invalid variable buffer offset: off={off}, var_off={var_off}", R(*reg);
     /// A misaligned access.
     Misaligned { at: InsnIdx, kind: &'static str, var_off: String, reg_off: i32, off: i32, size: u32 } EACCES
         "misaligned {kind}access off {var_off}+{reg_off}+{off} size {size}";
@@ -249,11 +268,23 @@ rejects! {
     HelperNotAllowed { at: InsnIdx, name: String } EINVAL "program of this type cannot use helper {name}";
     /// A GPL-only helper in a program under another licence.
     GplOnly { at: InsnIdx } EINVAL "cannot call GPL-restricted function from non-GPL compatible program";
+    /// A helper that may sleep in a program that may not.
+    MightSleep { at: InsnIdx } EINVAL "helper call might sleep in a non-sleepable prog";
+    /// A helper that depends on where the program is attached.
+    NotInProbe { at: InsnIdx } EINVAL "helper call is not allowed in probe";
+    /// A helper for functions in a program type that has none.
+    FuncNotSupported { at: InsnIdx, name: String, prog_type: u32 } ENOTSUPP "func {name} not supported for program type {prog_type}";
+    /// A reference given up that the program does not hold.
+    NotReferenced { at: InsnIdx, reg: Reg } EINVAL "{} must be referenced when passed to release function", R(*reg);
     /// An argument of the wrong kind.
     ArgKindMismatch { at: InsnIdx, reg: Reg, kind: &'static str, expected: &'static str } EACCES
         "{} type={kind} expected={expected}", R(*reg);
     /// A helper's argument in the packet that it does not allow.
     PacketArg { at: InsnIdx } EACCES "helper access to the packet is not allowed";
+    /// Flags where there are none.
+    LocalStorageFlags { at: InsnIdx } EINVAL "get_local_storage() doesn't support non-zero flags";
+    /// A tail call through another map than one of programs.
+    TailCallMap { at: InsnIdx } EINVAL "expected prog array map for tail call";
     /// A map type that the helper does not take.
     MapTypeHelper { at: InsnIdx, map_type: u32, name: String } EINVAL "cannot pass map_type {map_type} into func {name}";
     /// A size argument that may be negative.
@@ -294,13 +325,15 @@ rejects! {
     ReturnKind { at: InsnIdx, kind: &'static str } EINVAL "At program exit the register R0 is not a known value ({kind})";
     /// A return value out of range.
     ReturnRange { at: InsnIdx, got: String, min: i32, max: i32 } EINVAL
-        "At program exit the register R0 has {got} should have been in [{min}, {max}]";
+        "At program exit the register R0 has{got} should have been in [{min}, {max}]";
     /// A global function that does not return a scalar.
     GlobalReturn { at: InsnIdx, kind: &'static str } EINVAL "At subprogram exit the register R0 is not a scalar value ({kind})";
     /// A cast between address spaces without an arena.
     NoArena { at: InsnIdx } EINVAL "addr_space_cast insn can only be used in a program that has an associated arena";
     /// A call through a register.
     CallRegister { at: InsnIdx } EINVAL "unknown opcode 8d";
+    /// Legacy packet access without the context in r6.
+    LegacyPacketCtx { at: InsnIdx } EINVAL "at the time of BPF_LD_ABS|IND R6 != pointer to skb";
     /// Legacy packet access in a program type that has none.
     LegacyPacket { at: InsnIdx } EINVAL "BPF_LD_[ABS|IND] instructions not allowed for this program type";
 

@@ -18,6 +18,15 @@ pub enum Access {
         /// Bytes accessed.
         bytes: u32,
     },
+    /// A field of a structure of the kernel's, which is not in memory as programs see it.
+    Object {
+        /// The structure, by its name in the log.
+        structure: &'static str,
+        /// Byte offset of the uapi structure.
+        offset: u32,
+        /// Bytes accessed.
+        bytes: u32,
+    },
 }
 
 /// What is known about one instruction slot.

@@ -3,16 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
+#[path = "common/linux.rs"]
+mod linux;
+#[path = "common/rows.rs"]
+mod rows;
 
 use common::Question;
-use skep_isa::{Imm64, Insn, Program};
-use skep_sys::bpf::{self, Log, Map, MapCreate, Name, ProgLoad};
+use linux::{ask_linux, telling_line};
 use skep_testkit::{Case, Harness, Need};
-use skep_uapi::{BPF_F_RDONLY_PROG, ProgType};
-use skep_verifier::MapDesc;
-use std::ffi::CString;
-use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
 
 const LOG_BYTES: usize = 16 << 20;
 
@@ -23,116 +21,17 @@ fn check(case: &Case) {
         return;
     }
     let answer = question.answer();
-    let (errno, log) = ask_linux(&question).unwrap();
+    let (errno, log) = ask_linux(&question, LOG_BYTES).unwrap();
     let ours = (answer.errno(), telling_line(answer.errno(), &answer.log));
     let theirs = (errno, telling_line(errno, &log));
     assert_eq!(ours, theirs, "skep: {}\nLinux:\n{log}", answer.verdict());
 }
 
-/// The line to compare: of an accepted program the figures, else the last one that says something about the program.
-fn telling_line(errno: i32, log: &str) -> &str {
-    if errno == 0 {
-        return log.lines().next_back().unwrap_or_default();
-    }
-    let about_run = ["processed ", "verification time ", "stack depth "];
-    log.lines()
-        .filter(|line| !about_run.iter().any(|start| line.starts_with(start)))
-        .rfind(|line| !line.is_empty())
-        .unwrap_or_default()
-}
-
-fn ask_linux(question: &Question) -> io::Result<(i32, String)> {
-    let maps: Vec<OwnedFd> = question
-        .maps
-        .iter()
-        .map(create)
-        .collect::<io::Result<_>>()?;
-    let insns = with_fds(&question.program, &maps).to_bytes();
-    let licence = CString::new(question.licence.as_str()).unwrap();
-    let mut log = vec![0; if question.level == 0 { 0 } else { LOG_BYTES }];
-    let loaded = bpf::prog_load(ProgLoad {
-        prog_type: ProgType::XDP.0,
-        insns: &insns,
-        license: &licence,
-        prog_flags: question.flags,
-        name: Name::new("case").unwrap(),
-        ifindex: 0,
-        expected_attach_type: question.attach,
-        btf: None,
-        func_info: &[],
-        func_info_rec_size: 0,
-        line_info: &[],
-        line_info_rec_size: 0,
-        attach_btf_id: 0,
-        fd_array: &[],
-        log: Log {
-            level: question.level.min(1),
-            buffer: &mut log,
-        },
-    });
-    let errno = match loaded {
-        Ok(_) => 0,
-        Err(error) => error.raw_os_error().unwrap_or(-1),
-    };
-    let text = log.split(|byte| *byte == 0).next().unwrap_or_default();
-    Ok((errno, String::from_utf8_lossy(text).into_owned()))
-}
-
-fn create(map: &MapDesc) -> io::Result<OwnedFd> {
-    let fd = bpf::map_create(&MapCreate {
-        map_type: map.map_type.0,
-        key_size: map.key_size,
-        value_size: map.value_size,
-        max_entries: map.max_entries,
-        map_flags: map.map_flags,
-        inner_map: None,
-        numa_node: 0,
-        name: Name::new("m").unwrap(),
-        btf: None,
-        btf_key_type_id: 0,
-        btf_value_type_id: 0,
-        map_extra: 0,
-    })?;
-    let Some(constant) = &map.constant else {
-        return Ok(fd);
-    };
-    assert_ne!(
-        map.map_flags & BPF_F_RDONLY_PROG,
-        0,
-        "a constant is read-only"
-    );
-    let ops = Map::from_fd(fd.try_clone()?)?;
-    ops.update(&[0; 4], constant, 0)?;
-    ops.freeze()?;
-    Ok(fd)
-}
-
-/// The program with the case's map numbers replaced by descriptors.
-fn with_fds(program: &Program, maps: &[OwnedFd]) -> Program {
-    let fd = |number: i32| {
-        let map = usize::try_from(number)
-            .ok()
-            .and_then(|number| maps.get(number));
-        map.map_or(number, AsRawFd::as_raw_fd)
-    };
-    let mut insns = program.insns().to_vec();
-    for insn in &mut insns {
-        if let Insn::LoadImm64 { imm, .. } = insn {
-            *imm = match *imm {
-                Imm64::MapFd(number) => Imm64::MapFd(fd(number)),
-                Imm64::MapValue { fd: number, off } => Imm64::MapValue {
-                    fd: fd(number),
-                    off,
-                },
-                other => other,
-            };
-        }
-    }
-    Program::new(insns).unwrap()
-}
-
 fn main() {
     Harness::from_args()
         .cases("tests/cases", &[Need::Oracle], check)
+        .case("rows_attachments", &[Need::Oracle], rows::attachments)
+        .case("rows_contexts", &[Need::Oracle], rows::contexts)
+        .case("rows_helpers", &[Need::Oracle], rows::helpers)
         .run();
 }

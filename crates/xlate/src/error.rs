@@ -13,6 +13,9 @@ pub enum TranslateError {
         /// Slot of the verified program.
         at: InsnIdx,
     },
+    /// A program of a type whose context the machine does not have: it is verified, but not run.
+    #[error("skep verifies programs of this type, but does not run them yet")]
+    NoContext,
     /// A context access that the verifier accepted has no translation: the rows of `contracts` do not agree with it.
     #[error("instruction {at}: no translation for the context access at offset {offset}")]
     NoContextField {

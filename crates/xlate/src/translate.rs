@@ -7,16 +7,21 @@
 use crate::facts::{jump_target, local_target};
 use crate::prune::prune;
 use crate::{Function, TranslateError, Xlated};
-use skep_contracts::{CtxField, CtxLayout, CtxLoad, prog_type};
+use skep_contracts::{CtxField, CtxLayout, CtxLoad, Running, prog_type};
 use skep_isa::{AluOp, CallTarget, Imm64, Insn, InsnIdx, Operand, Program, Reg, Size, Width};
 use skep_verifier::{Access, InsnInfo, Subprog, Verified};
 
 /// Translates a program.
 ///
 /// # Errors
-/// [`TranslateError::JumpOutOfRange`] for programs that Linux refuses at this stage too (ERANGE).
+/// [`TranslateError::JumpOutOfRange`] for programs that Linux refuses at this stage too (ERANGE);
+/// [`TranslateError::NoContext`] for types that the machine does not run.
 pub fn translate(verified: Verified) -> Result<Xlated, TranslateError> {
-    let ctx = prog_type(verified.prog_type()).and_then(|row| row.ctx);
+    let row = prog_type(verified.prog_type());
+    if row.is_none_or(|row| row.running == Running::Verifies) {
+        return Err(TranslateError::NoContext);
+    }
+    let ctx = row.and_then(|row| row.ctx);
     let mut xlated = rewrite(
         verified.program(),
         |at| *verified.info(at),
@@ -52,6 +57,9 @@ pub(crate) fn rewrite(
                         ctx,
                     };
                     access.rewrite(insn, &mut insns)?;
+                }
+                Access::Object { offset, .. } => {
+                    return Err(TranslateError::NoContextField { at, offset });
                 }
             }
         }

@@ -14,6 +14,7 @@ use skep_uapi::{
     TAG_SIZE, TypeId, Value,
 };
 use skep_verifier::{Env, FuncInfo, LineInfo, Log, LogLevel, MapDesc, Reject, Verified};
+use skep_xlate::TranslateError;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
@@ -110,7 +111,10 @@ fn make_ready(
     let verified_at = now_ns(Clock::Monotonic);
     let xlated = skep_xlate::translate(verified).map_err(|error| {
         log.line(&error.to_string());
-        Errno::ERANGE
+        match error {
+            TranslateError::NoContext => Errno::ENOTSUPP,
+            _ => Errno::ERANGE,
+        }
     })?;
     let used = xlated.used_maps().iter();
     let maps: Vec<_> = used

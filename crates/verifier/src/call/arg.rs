@@ -1,11 +1,12 @@
 //! Arguments of helpers.
 
 use crate::limits::ARG_SIZE_MAX;
+use crate::log::trace::helper_name;
 use crate::mem::align::aligned;
 use crate::mem::stack::Extent;
 use crate::path::Path;
 use crate::reject::{Dir, Reject};
-use crate::state::{Kind, MapIdx, Reg};
+use crate::state::{Kind, MapIdx, Object, Reg};
 use skep_contracts::{ArgKind, HelperProto, PacketArgs};
 use skep_isa::Reg as R;
 
@@ -71,10 +72,24 @@ enum Empty {
 fn expected(kind: ArgKind) -> &'static str {
     match kind {
         ArgKind::None | ArgKind::Anything => "",
-        ArgKind::Ctx => "ctx",
+        ArgKind::Ctx | ArgKind::CtxOrNull => "ctx",
         ArgKind::Map => "map_ptr",
+        ArgKind::Sock => "sock_common, sock, tcp_sock, xdp_sock",
+        ArgKind::SockOrBtf | ArgKind::SockOrBtfOrNull | ArgKind::SockReleased => {
+            "sock_common, sock, tcp_sock, xdp_sock, ptr_, trusted_ptr_"
+        }
+        ArgKind::FullSockOrNull => "sock",
+        ArgKind::Btf | ArgKind::BtfOrNull => "ptr_, trusted_ptr_, rcu_ptr_",
+        ArgKind::PerCpuBtf => "percpu_ptr_, percpu_rcu_ptr_, percpu_trusted_ptr_",
+        ArgKind::SpinLock | ArgKind::Kptr => "map_value, ptr_",
+        ArgKind::Timer => "map_value",
+        ArgKind::Func => "func",
+        ArgKind::StackOrNull => "fp",
+        ArgKind::RingbufRecord => "ringbuf_mem",
+        ArgKind::Dynptr | ArgKind::DynptrUninit => "fp, dynptr_ptr",
         ArgKind::MapKey
         | ArgKind::MapValue
+        | ArgKind::MapValueOrNull
         | ArgKind::MapValueWrite
         | ArgKind::MemRead
         | ArgKind::MemReadOrNull
@@ -90,11 +105,37 @@ fn expected(kind: ArgKind) -> &'static str {
 fn fits(kind: ArgKind, value: &Reg) -> bool {
     match kind {
         ArgKind::None | ArgKind::Anything => true,
-        ArgKind::Ctx => value.kind == Kind::Ctx,
+        ArgKind::CtxOrNull
+        | ArgKind::FullSockOrNull
+        | ArgKind::SockOrBtfOrNull
+        | ArgKind::BtfOrNull
+        | ArgKind::StackOrNull
+        | ArgKind::MapValueOrNull
+            if value.is_null() =>
+        {
+            true
+        }
+        ArgKind::Ctx | ArgKind::CtxOrNull => value.kind == Kind::Ctx,
+        ArgKind::Sock => matches!(value.kind, Kind::Object(object) if object.is_socket()),
+        ArgKind::SockOrBtf | ArgKind::SockOrBtfOrNull | ArgKind::SockReleased => {
+            matches!(value.kind, Kind::Object(object) if object.is_socket() || object.is_btf())
+        }
+        ArgKind::FullSockOrNull => value.kind == Kind::Object(Object::Sock),
+        ArgKind::Btf | ArgKind::BtfOrNull => {
+            matches!(value.kind, Kind::Object(object) if object.is_btf())
+        }
+        ArgKind::SpinLock | ArgKind::Kptr | ArgKind::Timer => {
+            matches!(value.kind, Kind::MapValue(_))
+        }
+        ArgKind::StackOrNull | ArgKind::Dynptr | ArgKind::DynptrUninit => {
+            matches!(value.kind, Kind::Stack(_))
+        }
+        ArgKind::PerCpuBtf | ArgKind::Func | ArgKind::RingbufRecord => false,
         ArgKind::Map => matches!(value.kind, Kind::MapPtr(_)),
         ArgKind::MemReadOrNull | ArgKind::MemWriteOrNull if value.is_null() => true,
         ArgKind::MapKey
         | ArgKind::MapValue
+        | ArgKind::MapValueOrNull
         | ArgKind::MapValueWrite
         | ArgKind::MemRead
         | ArgKind::MemReadOrNull
@@ -132,7 +173,38 @@ impl Path<'_> {
         }
         match kind {
             ArgKind::None | ArgKind::Anything => Ok(()),
-            ArgKind::Ctx => self.check_unmoved(reg, &value),
+            ArgKind::CtxOrNull
+            | ArgKind::FullSockOrNull
+            | ArgKind::SockOrBtfOrNull
+            | ArgKind::BtfOrNull
+            | ArgKind::MapValueOrNull
+            | ArgKind::StackOrNull
+                if value.is_null() =>
+            {
+                Ok(())
+            }
+            ArgKind::Ctx | ArgKind::CtxOrNull => self.check_unmoved(reg, &value),
+            ArgKind::Sock | ArgKind::FullSockOrNull => Ok(()),
+            ArgKind::SockOrBtf | ArgKind::SockOrBtfOrNull if value.kind.is_socket() => Ok(()),
+            // References do not exist yet: no socket is held.
+            ArgKind::SockReleased => Err(Reject::NotReferenced { at: self.at, reg }),
+            ArgKind::SockOrBtf
+            | ArgKind::SockOrBtfOrNull
+            | ArgKind::Btf
+            | ArgKind::BtfOrNull
+            | ArgKind::PerCpuBtf
+            | ArgKind::SpinLock
+            | ArgKind::Kptr
+            | ArgKind::Timer
+            | ArgKind::Func
+            | ArgKind::StackOrNull
+            | ArgKind::RingbufRecord
+            | ArgKind::Dynptr
+            | ArgKind::DynptrUninit => {
+                let name = helper_name(args.row.id.0.cast_signed()).unwrap_or_default();
+                let what = format!("helper {name}");
+                Err(Reject::Unsupported { what })
+            }
             ArgKind::Map => {
                 args.map = match value.kind {
                     Kind::MapPtr(map) => Some(map),
@@ -140,9 +212,10 @@ impl Path<'_> {
                 };
                 Ok(())
             }
-            ArgKind::MapKey | ArgKind::MapValue | ArgKind::MapValueWrite => {
-                self.check_map_memory(args, kind, reg)
-            }
+            ArgKind::MapKey
+            | ArgKind::MapValue
+            | ArgKind::MapValueOrNull
+            | ArgKind::MapValueWrite => self.check_map_memory(args, kind, reg),
             // Their memory is checked with the size that follows.
             ArgKind::MemRead
             | ArgKind::MemReadOrNull
@@ -292,7 +365,9 @@ impl Path<'_> {
             | Kind::Ctx
             | Kind::MapPtr(_)
             | Kind::MapValueOrNull(_)
-            | Kind::PacketEnd => Err(Reject::ArgKindMismatch {
+            | Kind::PacketEnd
+            | Kind::Object(_)
+            | Kind::ObjectOrNull(_) => Err(Reject::ArgKindMismatch {
                 at: self.at,
                 reg,
                 kind: value.kind.name(),

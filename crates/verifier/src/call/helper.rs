@@ -5,9 +5,9 @@ use crate::log::trace::helper_name;
 use crate::path::{Fork, Path};
 use crate::reject::{Dir, Reject};
 use crate::state::{MapIdx, Reg};
-use skep_contracts::{HelperProto, PacketEffect, helper, helper_not_yet, map_type_rule};
+use skep_contracts::{Gate, HelperProto, PacketEffect, helper_in, map_type_rule};
 use skep_isa::{InsnIdx, Reg as R};
-use skep_uapi::{BPF_F_RDONLY_PROG, HelperId};
+use skep_uapi::{BPF_F_RDONLY_PROG, BPF_F_SLEEPABLE, HelperId, MapType};
 
 /// Helpers beyond which Linux knows none.
 const LAST_HELPER: u32 = 211;
@@ -20,6 +20,7 @@ impl Path<'_> {
         for index in 0..args.count() {
             self.check_arg(&mut args, index)?;
         }
+        self.check_before_map(&args)?;
         self.check_map_use(row, args.map)?;
         self.check_special(&args)?;
         if row.id == HelperId::TAIL_CALL {
@@ -37,6 +38,22 @@ impl Path<'_> {
         self.state.set(R::R0, ret);
         if row.packet == PacketEffect::Invalidates {
             self.forget_packet();
+        }
+        Ok(())
+    }
+
+    /// What is looked at after the arguments and before the map.
+    fn check_before_map(&mut self, args: &Args) -> Result<(), Reject> {
+        let at = self.at;
+        if args.row.gate == Gate::FuncIp {
+            return Err(Reject::FuncNotSupported {
+                at,
+                name: helper_name(args.row.id.0.cast_signed()).unwrap_or_default(),
+                prog_type: self.env.prog_type.0,
+            });
+        }
+        if args.row.id == HelperId::GET_LOCAL_STORAGE && !args.values[1].is_null() {
+            return Err(Reject::LocalStorageFlags { at });
         }
         Ok(())
     }
@@ -63,20 +80,20 @@ impl Path<'_> {
             return Err(Reject::UnknownHelper { at, id });
         }
         let name = helper_name(id).unwrap_or_default();
-        let id = HelperId(number);
-        let Some(row) = helper(id) else {
-            return Err(if helper_not_yet(id) {
-                let what = format!("helper {name}");
-                Reject::Unsupported { what }
-            } else {
-                Reject::HelperNotAllowed { at, name }
-            });
-        };
-        if !row.prog_types.is_empty() && !row.prog_types.contains(&self.env.prog_type) {
+        let prog_type = self.env.prog_type;
+        let Some(row) = helper_in(HelperId(number), prog_type, self.attach) else {
             return Err(Reject::HelperNotAllowed { at, name });
-        }
+        };
         if row.gpl_only && !self.env.gpl_compatible {
             return Err(Reject::GplOnly { at });
+        }
+        match row.gate {
+            Gate::Open => {}
+            Gate::Sleeps if self.env.prog_flags & BPF_F_SLEEPABLE != 0 => {}
+            Gate::Sleeps => return Err(Reject::MightSleep { at }),
+            Gate::Probe => return Err(Reject::NotInProbe { at }),
+            // That comes after the arguments.
+            Gate::FuncIp => {}
         }
         Ok(row)
     }
@@ -101,6 +118,9 @@ impl Path<'_> {
         let flags = desc.map_flags | rule.implied_flags;
         if changes && flags & BPF_F_RDONLY_PROG != 0 {
             return Err(Reject::MapUpdateForbidden { at });
+        }
+        if row.id == HelperId::TAIL_CALL && desc.map_type != MapType::PROG_ARRAY {
+            return Err(Reject::TailCallMap { at });
         }
         if !rule.helpers.contains(&row.id) {
             return Err(Reject::MapTypeHelper {

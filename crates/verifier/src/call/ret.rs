@@ -2,9 +2,10 @@
 
 use crate::call::arg::Args;
 use crate::domain::Scalar;
+use crate::log::trace::helper_name;
 use crate::path::Path;
 use crate::reject::Reject;
-use crate::state::{Kind, Reg};
+use crate::state::{Kind, Object, Reg};
 use skep_contracts::RetKind;
 use skep_uapi::{HelperId, MapType};
 
@@ -16,6 +17,13 @@ impl Path<'_> {
         Ok(match args.row.ret {
             RetKind::Void => Reg::UNINIT,
             RetKind::Integer => Reg::scalar(range(args)),
+            RetKind::SockOrNull => self.pointer_with_id(Kind::ObjectOrNull(Object::Sock)),
+            RetKind::TcpSockOrNull => self.pointer_with_id(Kind::ObjectOrNull(Object::TcpSock)),
+            RetKind::Unsupported => {
+                let name = helper_name(args.row.id.0.cast_signed()).unwrap_or_default();
+                let what = format!("helper {name}");
+                return Err(Reject::Unsupported { what });
+            }
             RetKind::MapValueOrNull => {
                 let Some(map) = args.map else {
                     let what = "a helper that returns a value of no map".to_owned();
@@ -28,9 +36,7 @@ impl Path<'_> {
                 if self.key_is_present(args) {
                     Reg::pointer(Kind::MapValue(map))
                 } else {
-                    let mut value = Reg::pointer(Kind::MapValueOrNull(map));
-                    value.id = self.fresh_id();
-                    value
+                    self.pointer_with_id(Kind::MapValueOrNull(map))
                 }
             }
         })
@@ -58,7 +64,10 @@ impl Path<'_> {
 /// What is known of a number that a helper returns.
 fn range(args: &Args) -> Scalar {
     match args.row.id {
-        HelperId::PROBE_READ_USER_STR | HelperId::PROBE_READ_KERNEL_STR => {
+        HelperId::PROBE_READ_STR
+        | HelperId::PROBE_READ_USER_STR
+        | HelperId::PROBE_READ_KERNEL_STR
+        | HelperId::GET_STACK => {
             let most = i64::try_from(args.size_max).unwrap_or(i64::MAX);
             Scalar::from_signed(ERROR_MIN, most).unwrap_or(Scalar::UNKNOWN)
         }

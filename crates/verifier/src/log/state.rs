@@ -110,7 +110,9 @@ fn write_reg(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt::Re
         | Kind::MapValueOrNull(_)
         | Kind::Packet
         | Kind::PacketMeta
-        | Kind::PacketEnd => write_pointer(f, reg, names),
+        | Kind::PacketEnd
+        | Kind::Object(_)
+        | Kind::ObjectOrNull(_) => write_pointer(f, reg, names),
     }
 }
 
@@ -160,7 +162,13 @@ fn write_pointer(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt
             }
             parts.add(format_args!("ks={},vs={}", map.key_bytes, map.value_bytes))?;
         }
-        Kind::Uninit | Kind::Scalar | Kind::Ctx | Kind::Stack(_) | Kind::PacketEnd => {}
+        Kind::Uninit
+        | Kind::Scalar
+        | Kind::Ctx
+        | Kind::Stack(_)
+        | Kind::PacketEnd
+        | Kind::Object(_)
+        | Kind::ObjectOrNull(_) => {}
     }
     match reg.value.as_const() {
         Some(0) => {}

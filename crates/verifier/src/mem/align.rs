@@ -29,6 +29,8 @@ impl Path<'_> {
             | Kind::MapPtr(_)
             | Kind::MapValueOrNull(_)
             | Kind::PacketEnd
+            | Kind::Object(_)
+            | Kind::ObjectOrNull(_)
                 if strict =>
             {
                 ""
@@ -41,7 +43,9 @@ impl Path<'_> {
             | Kind::Scalar
             | Kind::MapPtr(_)
             | Kind::MapValueOrNull(_)
-            | Kind::PacketEnd => return Ok(()),
+            | Kind::PacketEnd
+            | Kind::Object(_)
+            | Kind::ObjectOrNull(_) => return Ok(()),
         };
         if aligned(&cell.base.value, cell.fixed(), cell.size.bytes()) {
             return Ok(());

@@ -4,9 +4,9 @@ use super::{Cell, Extend};
 use crate::log::state::var_off;
 use crate::path::Path;
 use crate::reject::Reject;
-use crate::state::{Kind, Reg};
+use crate::state::{Kind, Object, Reg};
 use crate::verified::Access;
-use skep_contracts::{CtxAccess, CtxField, FieldKind};
+use skep_contracts::{CtxLayout, FieldAccess, FieldKind, Held};
 use skep_isa::Reg as R;
 
 impl Path<'_> {
@@ -35,10 +35,18 @@ impl Path<'_> {
         Ok(())
     }
 
-    pub(super) fn load_ctx(&self, cell: &Cell, extend: Extend) -> Result<(Reg, Access), Reject> {
+    pub(super) fn load_ctx(
+        &mut self,
+        cell: &Cell,
+        extend: Extend,
+    ) -> Result<(Reg, Access), Reject> {
         self.check_unmoved(cell.reg, &cell.base)?;
-        let field = self.ctx_field(cell).ok_or_else(|| self.bad_ctx(cell))?;
-        if extend == Extend::Sign && field.kind != FieldKind::Scalar {
+        let field = self
+            .ctx_access(cell)
+            .and_then(|(layout, access)| layout.readable(access))
+            .ok_or_else(|| self.bad_ctx(cell))?;
+        let whole = cell.size.bytes() == field.bytes;
+        if extend == Extend::Sign && field.kind != FieldKind::Scalar && whole {
             // A pointer has no sign.
             return Err(self.bad_ctx(cell));
         }
@@ -47,16 +55,32 @@ impl Path<'_> {
             FieldKind::PacketData => Reg::pointer(Kind::Packet),
             FieldKind::PacketEnd => Reg::pointer(Kind::PacketEnd),
             FieldKind::PacketMeta => Reg::pointer(Kind::PacketMeta),
+            FieldKind::Pointer(held) if whole => self.held(held),
+            FieldKind::Pointer(_) => Reg::unknown(),
         };
         Ok((value, access(cell)))
     }
 
+    /// A pointer that the context holds.
+    fn held(&mut self, held: Held) -> Reg {
+        let kind = match held {
+            Held::Sock => Kind::Object(Object::Sock),
+            Held::SockOrNull => Kind::ObjectOrNull(Object::Sock),
+            Held::SockCommonOrNull => Kind::ObjectOrNull(Object::SockCommon),
+            Held::FlowKeys => Kind::Object(Object::FlowKeys),
+            Held::TracepointBuffer => Kind::Object(Object::TracepointBuffer),
+            Held::SkBuff => Kind::Object(Object::SkBuff),
+            Held::NfHookState => Kind::Object(Object::NfHookState),
+        };
+        self.pointer_with_id(kind)
+    }
+
     pub(super) fn store_ctx(&self, cell: &Cell) -> Result<Access, Reject> {
         self.check_unmoved(cell.reg, &cell.base)?;
-        match self.ctx_field(cell) {
-            Some(field) if field.access == CtxAccess::ReadWrite => Ok(access(cell)),
-            Some(_) | None => Err(self.bad_ctx(cell)),
-        }
+        self.ctx_access(cell)
+            .and_then(|(layout, access)| layout.writable(access))
+            .map(|_| access(cell))
+            .ok_or_else(|| self.bad_ctx(cell))
     }
 
     fn bad_ctx(&self, cell: &Cell) -> Reject {
@@ -67,22 +91,13 @@ impl Path<'_> {
         }
     }
 
-    /// The field that an access touches as it may: as a whole, or an aligned part where that is allowed.
-    fn ctx_field(&self, cell: &Cell) -> Option<&'static CtxField> {
-        let off = u32::try_from(cell.off).ok()?;
-        let bytes = cell.size.bytes();
-        let field = self.row.ctx?.field_at(off)?;
-        if field
-            .only_attach
-            .is_some_and(|attach| attach != self.env.expected_attach_type)
-        {
-            return None;
-        }
-        let whole = off == field.offset && bytes == field.bytes;
-        let part = field.access == CtxAccess::ReadNarrow
-            && off.is_multiple_of(bytes)
-            && off + bytes <= field.offset + field.bytes;
-        (whole || part).then_some(field)
+    fn ctx_access(&self, cell: &Cell) -> Option<(&'static CtxLayout, FieldAccess)> {
+        let access = FieldAccess {
+            offset: u32::try_from(cell.off).ok()?,
+            bytes: cell.size.bytes(),
+            attach: self.attach,
+        };
+        Some((self.row.ctx?, access))
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod align;
 pub(crate) mod ctx;
 pub(crate) mod map_value;
+pub(crate) mod object;
 pub(crate) mod packet;
 pub(crate) mod stack;
 
@@ -109,7 +110,12 @@ impl Path<'_> {
                     what: "reading a map's own fields".to_owned(),
                 });
             }
-            Kind::Uninit | Kind::Scalar | Kind::MapValueOrNull(_) | Kind::PacketEnd => {
+            Kind::Object(object) => self.load_object(cell, object)?,
+            Kind::Uninit
+            | Kind::Scalar
+            | Kind::MapValueOrNull(_)
+            | Kind::PacketEnd
+            | Kind::ObjectOrNull(_) => {
                 return Err(self.no_memory(cell));
             }
         };
@@ -143,7 +149,12 @@ impl Path<'_> {
                     structure: MapTypeRule::structure(self.map(map).map_type),
                 });
             }
-            Kind::Uninit | Kind::Scalar | Kind::MapValueOrNull(_) | Kind::PacketEnd => {
+            Kind::Object(object) => self.store_object(cell, object)?,
+            Kind::Uninit
+            | Kind::Scalar
+            | Kind::MapValueOrNull(_)
+            | Kind::PacketEnd
+            | Kind::ObjectOrNull(_) => {
                 return Err(self.no_memory(cell));
             }
         };

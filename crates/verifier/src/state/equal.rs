@@ -77,7 +77,12 @@ impl Comparison<'_> {
                     && self.ids.matches(old.id, cur.id)
             }
             Kind::Packet | Kind::PacketMeta => self.packet(old, cur),
-            Kind::Ctx | Kind::Stack(_) | Kind::MapPtr(_) | Kind::PacketEnd => self.exact(old, cur),
+            Kind::Ctx
+            | Kind::Stack(_)
+            | Kind::MapPtr(_)
+            | Kind::PacketEnd
+            | Kind::Object(_)
+            | Kind::ObjectOrNull(_) => self.exact(old, cur),
         }
     }
 

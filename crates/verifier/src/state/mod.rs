@@ -15,7 +15,7 @@ pub(crate) mod stack;
 pub(crate) use frame::{Frame, SubprogIdx};
 pub(crate) use live::{LiveStack, Slots};
 pub(crate) use precision::{Node, Precision};
-pub(crate) use reg::{Id, Kind, MapIdx, Range, Reg};
+pub(crate) use reg::{Id, Kind, MapIdx, Object, Range, Reg};
 pub(crate) use stack::{Byte, Slot};
 
 use skep_isa::{InsnIdx, Reg as R};

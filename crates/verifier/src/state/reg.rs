@@ -13,6 +13,63 @@ impl MapIdx {
     }
 }
 
+/// Structures of the kernel that programs reach through pointers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Object {
+    /// A full socket.
+    Sock,
+    /// A socket that may be a request or time-wait one.
+    SockCommon,
+    /// A TCP socket.
+    TcpSock,
+    /// What a flow dissector fills in.
+    FlowKeys,
+    /// The buffer of a writable tracepoint.
+    TracepointBuffer,
+    /// A packet, as the kernel has it.
+    SkBuff,
+    /// A netfilter hook.
+    NfHookState,
+}
+
+impl Object {
+    /// Names in the log: of a pointer, and of one that may be null.
+    fn names(self) -> [&'static str; 2] {
+        match self {
+            Self::Sock => ["sock", "sock_or_null"],
+            Self::SockCommon => ["sock_common", "sock_common_or_null"],
+            Self::TcpSock => ["tcp_sock", "tcp_sock_or_null"],
+            Self::FlowKeys => ["flow_keys", "flow_keys_or_null"],
+            Self::TracepointBuffer => ["tp_buffer", "tp_buffer_or_null"],
+            Self::SkBuff => ["trusted_ptr_sk_buff", "trusted_ptr_or_null_sk_buff"],
+            Self::NfHookState => [
+                "trusted_ptr_nf_hook_state",
+                "trusted_ptr_or_null_nf_hook_state",
+            ],
+        }
+    }
+
+    /// Whether it is one of the kernel's own structures.
+    pub(crate) fn is_btf(self) -> bool {
+        match self {
+            Self::SkBuff | Self::NfHookState => true,
+            Self::Sock
+            | Self::SockCommon
+            | Self::TcpSock
+            | Self::FlowKeys
+            | Self::TracepointBuffer => false,
+        }
+    }
+
+    /// Whether it is a socket of any kind.
+    pub(crate) fn is_socket(self) -> bool {
+        match self {
+            Self::Sock | Self::SockCommon | Self::TcpSock => true,
+            Self::FlowKeys | Self::TracepointBuffer | Self::SkBuff | Self::NfHookState => false,
+        }
+    }
+}
+
 /// Kinds of values.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Kind {
@@ -36,6 +93,10 @@ pub(crate) enum Kind {
     PacketMeta,
     /// One past the packet.
     PacketEnd,
+    /// A structure of the kernel.
+    Object(Object),
+    /// A structure of the kernel, or null.
+    ObjectOrNull(Object),
 }
 
 impl Kind {
@@ -52,7 +113,32 @@ impl Kind {
             Self::Packet => "pkt",
             Self::PacketMeta => "pkt_meta",
             Self::PacketEnd => "pkt_end",
+            Self::Object(object) => object.names()[0],
+            Self::ObjectOrNull(object) => object.names()[1],
         }
+    }
+
+    /// What a pointer that may be null is when it is not.
+    pub(crate) fn when_not_null(self) -> Option<Self> {
+        match self {
+            Self::MapValueOrNull(map) => Some(Self::MapValue(map)),
+            Self::ObjectOrNull(object) => Some(Self::Object(object)),
+            Self::Uninit
+            | Self::Scalar
+            | Self::Ctx
+            | Self::Stack(_)
+            | Self::MapPtr(_)
+            | Self::MapValue(_)
+            | Self::Packet
+            | Self::PacketMeta
+            | Self::PacketEnd
+            | Self::Object(_) => None,
+        }
+    }
+
+    /// Whether it is a socket that cannot be null.
+    pub(crate) fn is_socket(self) -> bool {
+        matches!(self, Self::Object(object) if object.is_socket())
     }
 
     /// Whether it is an address.

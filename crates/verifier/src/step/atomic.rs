@@ -3,7 +3,7 @@
 use crate::mem::{Cell, Extend, Stored};
 use crate::path::Path;
 use crate::reject::Reject;
-use crate::state::{Kind, Reg};
+use crate::state::{Kind, Object, Reg};
 use skep_isa::{AtomicOp, Reg as R, Size};
 
 impl Path<'_> {
@@ -98,5 +98,16 @@ impl Path<'_> {
 
 /// Memory that is rewritten (contexts) or that others do not access atomically (packets) is out.
 fn allows(cell: &Cell) -> bool {
-    !matches!(cell.base.kind, Kind::Ctx | Kind::Packet | Kind::PacketMeta)
+    match cell.base.kind {
+        Kind::Ctx | Kind::Packet | Kind::PacketMeta => false,
+        Kind::Object(object) => object == Object::TracepointBuffer,
+        Kind::Uninit
+        | Kind::Scalar
+        | Kind::Stack(_)
+        | Kind::MapPtr(_)
+        | Kind::MapValue(_)
+        | Kind::MapValueOrNull(_)
+        | Kind::PacketEnd
+        | Kind::ObjectOrNull(_) => true,
+    }
 }

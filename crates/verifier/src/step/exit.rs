@@ -21,7 +21,7 @@ impl Path<'_> {
 
     fn exit_program(&mut self) -> Result<(), Reject> {
         let r0 = self.read(R::R0)?;
-        let ReturnRange::Between(min, max) = self.row.returns else {
+        let ReturnRange::Between(min, max) = self.row.returns(self.attach) else {
             return Ok(());
         };
         let at = self.at;
@@ -32,13 +32,18 @@ impl Path<'_> {
             });
         }
         self.must_keep(&r0);
-        let (low, high) = (r0.value.parts().s32.min, r0.value.parts().s32.max);
-        if low < min || high > max {
-            let got = match r0.value.as_const() {
-                Some(value) => format!("value={}", value.cast_signed()),
-                None if low == i32::MIN && high == i32::MAX => "unknown scalar value".to_owned(),
-                None => format!("smin={low} smax={high}"),
-            };
+        let (low, high) = (r0.value.smin(), r0.value.smax());
+        if low < min.into() || high > max.into() {
+            let mut got = String::new();
+            if low > i64::MIN {
+                got.push_str(&format!(" smin={low}"));
+            }
+            if high < i64::MAX {
+                got.push_str(&format!(" smax={high}"));
+            }
+            if got.is_empty() {
+                got.push_str(" unknown scalar value");
+            }
             return Err(Reject::ReturnRange { at, got, min, max });
         }
         Ok(())

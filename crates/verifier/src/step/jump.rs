@@ -116,6 +116,7 @@ fn never_null(op: JmpOp, pointer: &Reg, number: &Reg) -> Option<bool> {
     }
     let never = match pointer.kind {
         Kind::MapPtr(_) | Kind::MapValue(_) => true,
+        Kind::Object(object) => object.is_socket(),
         Kind::Uninit
         | Kind::Scalar
         | Kind::Ctx
@@ -123,7 +124,8 @@ fn never_null(op: JmpOp, pointer: &Reg, number: &Reg) -> Option<bool> {
         | Kind::MapValueOrNull(_)
         | Kind::Packet
         | Kind::PacketMeta
-        | Kind::PacketEnd => false,
+        | Kind::PacketEnd
+        | Kind::ObjectOrNull(_) => false,
     };
     match op {
         JmpOp::Jeq if never => Some(false),

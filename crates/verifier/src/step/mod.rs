@@ -4,6 +4,7 @@ pub(crate) mod alu;
 pub(crate) mod atomic;
 pub(crate) mod exit;
 pub(crate) mod jump;
+pub(crate) mod legacy;
 pub(crate) mod mov;
 pub(crate) mod pointer;
 pub(crate) mod refine;
@@ -83,9 +84,8 @@ impl Path<'_> {
                 src,
                 off,
             } => self.atomic(op, size, dst, src, off)?,
-            Insn::LoadAbs { .. } | Insn::LoadInd { .. } => {
-                return Err(Reject::LegacyPacket { at: self.at });
-            }
+            Insn::LoadAbs { .. } => self.legacy_packet(None)?,
+            Insn::LoadInd { src, .. } => self.legacy_packet(Some(src))?,
             Insn::Jump { off, .. } => return Ok(Flow::To(target(self.at, off))),
             Insn::JumpIf {
                 op,

@@ -4,7 +4,7 @@ use crate::domain::{self, Scalar};
 use crate::limits::POINTER_OFFSET_MAX;
 use crate::path::Path;
 use crate::reject::Reject;
-use crate::state::{Kind, Node, Range, Reg};
+use crate::state::{Kind, Node, Object, Range, Reg};
 use skep_isa::{AluOp, Reg as R, Size, Width};
 
 /// `dst = pointer op number`.
@@ -66,10 +66,16 @@ impl Path<'_> {
         let (at, reg) = (self.at, sum.dst);
         let kind = sum.pointer.kind.name();
         match sum.pointer.kind {
-            Kind::MapValueOrNull(_) => Err(Reject::MaybeNullArithmetic { at, reg, kind }),
+            Kind::MapValueOrNull(_) | Kind::ObjectOrNull(_) => {
+                Err(Reject::MaybeNullArithmetic { at, reg, kind })
+            }
             // Adding nothing to a map is what compilers emit for its first field.
             Kind::MapPtr(_) if sum.op == AluOp::Add && sum.number.is_null() => Ok(()),
-            Kind::MapPtr(_) | Kind::PacketEnd => Err(Reject::PointerArithmetic { at, reg, kind }),
+            Kind::Object(Object::TracepointBuffer) => Ok(()),
+            Kind::Object(Object::FlowKeys) if sum.number.value.is_const() => Ok(()),
+            Kind::MapPtr(_) | Kind::PacketEnd | Kind::Object(_) => {
+                Err(Reject::PointerArithmetic { at, reg, kind })
+            }
             Kind::Uninit
             | Kind::Scalar
             | Kind::Ctx

@@ -5,7 +5,7 @@ use super::jump::{Compare, flipped};
 use crate::domain::{self, Scalar};
 use crate::limits::PACKET_OFFSET_MAX;
 use crate::path::Path;
-use crate::state::{Id, Kind, MapIdx, Node, Range, Reg, Slot, State};
+use crate::state::{Id, Kind, Node, Range, Reg, Slot, State};
 use skep_isa::{AluOp, JmpOp, Operand, Reg as R, Width};
 
 /// What a way says about one scalar register.
@@ -25,8 +25,8 @@ impl Path<'_> {
         } else if compare.width == Width::W32 {
             // Half of an address says nothing.
         } else if compare.src == Operand::Imm(0) && left.id.is_some() {
-            if let Kind::MapValueOrNull(map) = left.kind {
-                self.null_check(compare.op, left.id, map, taken);
+            if left.kind.when_not_null().is_some() {
+                self.null_check(compare.op, left.id, taken);
             }
         } else if !left.is_scalar() && !right.is_scalar() {
             self.refine_pointers(compare, taken);
@@ -90,15 +90,15 @@ impl Path<'_> {
     }
 
     /// Every copy of a pointer that may be null is null on one way and not on the other.
-    fn null_check(&mut self, op: JmpOp, id: Id, map: MapIdx, taken: &mut State) {
+    fn null_check(&mut self, op: JmpOp, id: Id, taken: &mut State) {
         match op {
             JmpOp::Jeq => {
-                not_null(&mut self.state, id, map);
+                not_null(&mut self.state, id);
                 null(taken, id);
             }
             JmpOp::Jne => {
                 null(&mut self.state, id);
-                not_null(taken, id, map);
+                not_null(taken, id);
             }
             JmpOp::Jgt
             | JmpOp::Jge
@@ -114,23 +114,14 @@ impl Path<'_> {
 
     fn refine_pointers(&mut self, compare: &Compare, taken: &mut State) {
         let (left, right) = (&compare.left, &compare.right);
+        let maybe_null = [(left, right), (right, left)]
+            .into_iter()
+            .find(|(pointer, _)| pointer.kind.when_not_null().is_some());
+        if let Some((pointer, other)) = maybe_null {
+            self.same_as_pointer(compare.op, pointer, other, taken);
+            return;
+        }
         match (left.kind, right.kind) {
-            (Kind::MapValueOrNull(map), other) | (other, Kind::MapValueOrNull(map)) => {
-                let never_null = !matches!(
-                    other,
-                    Kind::MapValueOrNull(_) | Kind::Packet | Kind::PacketMeta | Kind::PacketEnd
-                );
-                let id = if matches!(left.kind, Kind::MapValueOrNull(_)) {
-                    left.id
-                } else {
-                    right.id
-                };
-                match compare.op {
-                    JmpOp::Jeq if never_null => not_null(taken, id, map),
-                    JmpOp::Jne if never_null => not_null(&mut self.state, id, map),
-                    _ => {}
-                }
-            }
             (Kind::Packet, Kind::PacketEnd) => {
                 self.packet_end(compare.op, compare.dst, left, taken);
             }
@@ -141,6 +132,20 @@ impl Path<'_> {
             (Kind::Packet, Kind::PacketMeta) if is_start(left) => {
                 self.packet_end_right(compare, taken);
             }
+            _ => {}
+        }
+    }
+
+    /// A pointer that may be null was compared with one that is not.
+    fn same_as_pointer(&mut self, op: JmpOp, pointer: &Reg, other: &Reg, taken: &mut State) {
+        let never_null = other.kind.when_not_null().is_none()
+            && !matches!(
+                other.kind,
+                Kind::Packet | Kind::PacketMeta | Kind::PacketEnd
+            );
+        match op {
+            JmpOp::Jeq if never_null => not_null(taken, pointer.id),
+            JmpOp::Jne if never_null => not_null(&mut self.state, pointer.id),
             _ => {}
         }
     }
@@ -219,16 +224,16 @@ fn learn(state: &mut State, learnt: &Learnt) {
 
 fn null(state: &mut State, id: Id) {
     state.update_regs(
-        |reg| reg.id == id && matches!(reg.kind, Kind::MapValueOrNull(_)),
+        |reg| reg.id == id && reg.kind.when_not_null().is_some(),
         |reg| *reg = Reg::constant(0),
     );
 }
 
-fn not_null(state: &mut State, id: Id, map: MapIdx) {
+fn not_null(state: &mut State, id: Id) {
     state.update_regs(
-        |reg| reg.id == id && matches!(reg.kind, Kind::MapValueOrNull(_)),
+        |reg| reg.id == id && reg.kind.when_not_null().is_some(),
         |reg| {
-            reg.kind = Kind::MapValue(map);
+            reg.kind = reg.kind.when_not_null().unwrap_or(reg.kind);
             reg.id = Id::NONE;
         },
     );

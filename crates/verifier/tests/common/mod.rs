@@ -5,6 +5,7 @@
 //! | `prog` | instructions in the assembler's syntax; `map_fd[N]` is the Nth line of `maps` |
 //! | `maps` | a map a line: type, bytes of key and value, entries, then `flags N`, `constant HEX` |
 //! | `licence` | default GPL |
+//! | `type` | program type; default xdp |
 //! | `flags`, `attach` | numbers; default 0 |
 //! | `level` | log level; default 1 |
 //! | `linux` | why Linux answers differently; the oracle's test leaves such a case out |
@@ -22,6 +23,7 @@ pub(crate) struct Question {
     pub(crate) program: Program,
     pub(crate) maps: Vec<MapDesc>,
     pub(crate) licence: String,
+    pub(crate) prog_type: ProgType,
     pub(crate) flags: u32,
     pub(crate) attach: u32,
     pub(crate) level: u32,
@@ -59,6 +61,8 @@ impl Question {
                 .map(|(line, fd)| map(line, fd))
                 .collect(),
             licence,
+            prog_type: ProgType::from_name(case.optional("type").unwrap_or("xdp").trim())
+                .expect("a program type"),
             flags: number(case, "flags", 0),
             attach: number(case, "attach", 0),
             level: number(case, "level", 1),
@@ -69,7 +73,7 @@ impl Question {
     /// Asks skep.
     pub(crate) fn answer(&self) -> Answer {
         let env = Env {
-            prog_type: ProgType::XDP,
+            prog_type: self.prog_type,
             expected_attach_type: AttachType(self.attach),
             prog_flags: self.flags,
             gpl_compatible: self.licence == "GPL",

@@ -1,0 +1,67 @@
+//! Sockets: lookups, options, socket maps, messages.
+
+use super::{
+    CGROUP_SKB, LOOKUP, NO_SOCKETS, REUSEPORT, SK_MSG, SK_SKB, SOCK_OPS, SYSCALL, TC, TC_CGROUP,
+    TC_XDP, row,
+};
+use crate::helper::ArgKind::{
+    Anything, Btf, Ctx, CtxOrNull, FullSockOrNull, Map, MapKey, MapValueOrNull, MemRead, MemWrite,
+    Size, SizeOrZero, Sock, SockOrBtf, SockOrBtfOrNull, SockReleased,
+};
+use crate::helper::{Gate, HelperProto, RetKind};
+use skep_uapi::{AttachType as A, HelperId as H, ProgType as P};
+
+#[rustfmt::skip]
+pub(super) static ROWS: &[HelperProto] = &[
+    row(H::GET_SOCKET_COOKIE, (4, 12), &[Ctx]).only(&[P::SOCKET_FILTER, P::SCHED_CLS, P::SCHED_ACT, P::CGROUP_SKB, P::CGROUP_SOCK, P::SOCK_OPS, P::SK_SKB, P::CGROUP_SOCK_ADDR]),
+    row(H::GET_SOCKET_COOKIE, (5, 12), &[SockOrBtfOrNull]).only(&[P::SK_REUSEPORT, P::SYSCALL]),
+    row(H::SETSOCKOPT, (4, 13), &[Ctx, Anything, Anything, MemRead, Size]).only(&[P::SOCK_OPS, P::CGROUP_SOCK_ADDR]),
+    row(H::SETSOCKOPT, (5, 15), &[SockOrBtf, Anything, Anything, MemRead, Size]).only(&[P::CGROUP_SOCKOPT]).attach(&[A::CGROUP_SETSOCKOPT]),
+    row(H::SK_REDIRECT_MAP, (4, 14), &[Ctx, Map, Anything, Anything]).only(SK_SKB),
+    row(H::SOCK_MAP_UPDATE, (4, 14), &[Ctx, Map, MapKey, Anything]).only(SOCK_OPS),
+    row(H::GETSOCKOPT, (4, 15), &[Ctx, Anything, Anything, MemWrite, Size]).only(&[P::SOCK_OPS, P::CGROUP_SOCK_ADDR]),
+    row(H::GETSOCKOPT, (5, 15), &[SockOrBtf, Anything, Anything, MemWrite, Size]).only(&[P::CGROUP_SOCKOPT]).attach(&[A::CGROUP_SETSOCKOPT]),
+    row(H::SOCK_OPS_CB_FLAGS_SET, (4, 16), &[Ctx, Anything]).only(SOCK_OPS),
+    row(H::MSG_REDIRECT_MAP, (4, 17), &[Ctx, Map, Anything, Anything]).only(SK_MSG),
+    row(H::MSG_APPLY_BYTES, (4, 17), &[Ctx, Anything]).only(SK_MSG),
+    row(H::MSG_CORK_BYTES, (4, 17), &[Ctx, Anything]).only(SK_MSG),
+    row(H::MSG_PULL_DATA, (4, 17), &[Ctx, Anything, Anything, Anything]).only(SK_MSG).moves_packet(),
+    row(H::BIND, (4, 17), &[Ctx, MemRead, Size]).only(&[P::CGROUP_SOCK_ADDR]).attach(&[A::CGROUP_INET4_CONNECT, A::CGROUP_INET6_CONNECT]),
+    row(H::SOCK_HASH_UPDATE, (4, 18), &[Ctx, Map, MapKey, Anything]).only(SOCK_OPS),
+    row(H::MSG_REDIRECT_HASH, (4, 18), &[Ctx, Map, MapKey, Anything]).only(SK_MSG),
+    row(H::SK_REDIRECT_HASH, (4, 18), &[Ctx, Map, MapKey, Anything]).only(SK_SKB),
+    row(H::SK_SELECT_REUSEPORT, (4, 19), &[Ctx, Map, MapKey, Anything]).only(REUSEPORT),
+    row(H::SK_LOOKUP_TCP, (4, 20), &[Ctx, MemRead, SizeOrZero, Anything, Anything]).returns(RetKind::Unsupported).only(LOOKUP).packet_args(),
+    row(H::SK_LOOKUP_UDP, (4, 20), &[Ctx, MemRead, SizeOrZero, Anything, Anything]).returns(RetKind::Unsupported).only(LOOKUP).packet_args(),
+    row(H::SK_RELEASE, (4, 20), &[SockReleased]).only(&[P::SCHED_CLS, P::SCHED_ACT, P::XDP, P::CGROUP_SKB, P::SK_SKB, P::CGROUP_SOCK_ADDR, P::SK_LOOKUP]),
+    row(H::MSG_PUSH_DATA, (5, 0), &[Ctx, Anything, Anything, Anything]).only(SK_MSG).moves_packet(),
+    row(H::MSG_POP_DATA, (5, 0), &[Ctx, Anything, Anything, Anything]).only(SK_MSG).moves_packet(),
+    row(H::SK_FULLSOCK, (5, 1), &[Sock]).returns(RetKind::SockOrNull).only(TC_CGROUP),
+    row(H::TCP_SOCK, (5, 1), &[Sock]).returns(RetKind::TcpSockOrNull).only(&[P::SCHED_CLS, P::SCHED_ACT, P::CGROUP_SKB, P::SOCK_OPS, P::CGROUP_SOCKOPT]),
+    row(H::GET_LISTENER_SOCK, (5, 1), &[Sock]).returns(RetKind::SockOrNull).only(TC_CGROUP),
+    row(H::SKC_LOOKUP_TCP, (5, 2), &[Ctx, MemRead, SizeOrZero, Anything, Anything]).returns(RetKind::Unsupported).only(LOOKUP).packet_args(),
+    row(H::TCP_CHECK_SYNCOOKIE, (5, 2), &[SockOrBtf, MemRead, Size, MemRead, Size]).only(TC_XDP).gpl().packet_args(),
+    row(H::SK_STORAGE_GET, (5, 2), &[Map, SockOrBtf, MapValueOrNull, Anything]).returns(RetKind::MapValueOrNull).only(&[P::SCHED_CLS, P::SCHED_ACT, P::CGROUP_SKB, P::SOCK_OPS, P::SK_MSG, P::CGROUP_SOCK_ADDR, P::CGROUP_SOCKOPT]),
+    row(H::SK_STORAGE_GET, (5, 11), &[Map, Ctx, MapValueOrNull, Anything]).returns(RetKind::MapValueOrNull).only(&[P::CGROUP_SOCK]),
+    row(H::SK_STORAGE_GET, (5, 11), &[Map, SockOrBtf, MapValueOrNull, Anything]).returns(RetKind::MapValueOrNull).only(SYSCALL).gate(Gate::Probe),
+    row(H::SK_STORAGE_DELETE, (5, 2), &[Map, SockOrBtf]).only(&[P::SCHED_CLS, P::SCHED_ACT, P::CGROUP_SKB, P::SOCK_OPS, P::SK_MSG, P::CGROUP_SOCK_ADDR, P::CGROUP_SOCKOPT]),
+    row(H::SK_STORAGE_DELETE, (5, 11), &[Map, SockOrBtf]).only(SYSCALL).gate(Gate::Probe),
+    row(H::TCP_GEN_SYNCOOKIE, (5, 3), &[SockOrBtf, MemRead, Size, MemRead, Size]).only(TC_XDP).gpl().packet_args(),
+    row(H::TCP_SEND_ACK, (5, 5), &[Btf, Anything]).nowhere(),
+    row(H::GET_NETNS_COOKIE, (5, 6), &[CtxOrNull]).only(&[P::SOCKET_FILTER, P::SCHED_CLS, P::SCHED_ACT, P::CGROUP_SKB, P::CGROUP_SOCK, P::SOCK_OPS, P::SK_MSG, P::CGROUP_SOCK_ADDR, P::CGROUP_SOCKOPT]),
+    row(H::SK_ASSIGN, (5, 7), &[Ctx, SockOrBtf, Anything]).only(TC),
+    row(H::SK_ASSIGN, (5, 9), &[Ctx, FullSockOrNull, Anything]).only(&[P::SK_LOOKUP]),
+    row(H::SK_CGROUP_ID, (5, 7), &[SockOrBtf]).only(CGROUP_SKB),
+    row(H::SK_ANCESTOR_CGROUP_ID, (5, 7), &[SockOrBtf, Anything]).only(CGROUP_SKB),
+    row(H::SKC_TO_TCP6_SOCK, (5, 9), &[SockOrBtf]).returns(RetKind::Unsupported).but(NO_SOCKETS),
+    row(H::SKC_TO_TCP_SOCK, (5, 9), &[SockOrBtf]).returns(RetKind::Unsupported).but(NO_SOCKETS),
+    row(H::SKC_TO_TCP_TIMEWAIT_SOCK, (5, 9), &[SockOrBtf]).returns(RetKind::Unsupported).but(NO_SOCKETS),
+    row(H::SKC_TO_TCP_REQUEST_SOCK, (5, 9), &[SockOrBtf]).returns(RetKind::Unsupported).but(NO_SOCKETS),
+    row(H::SKC_TO_UDP6_SOCK, (5, 9), &[SockOrBtf]).returns(RetKind::Unsupported).but(NO_SOCKETS),
+    row(H::LOAD_HDR_OPT, (5, 10), &[Ctx, MemWrite, Size, Anything]).only(SOCK_OPS),
+    row(H::STORE_HDR_OPT, (5, 10), &[Ctx, MemRead, Size, Anything]).only(SOCK_OPS).moves_packet(),
+    row(H::RESERVE_HDR_OPT, (5, 10), &[Ctx, Anything, Anything]).only(SOCK_OPS),
+    row(H::SOCK_FROM_FILE, (5, 11), &[Btf]).returns(RetKind::Unsupported).only(SYSCALL),
+    row(H::SKC_TO_UNIX_SOCK, (5, 16), &[SockOrBtf]).returns(RetKind::Unsupported).but(NO_SOCKETS),
+    row(H::SKC_TO_MPTCP_SOCK, (5, 19), &[Sock]).returns(RetKind::Unsupported).but(NO_SOCKETS),
+];
