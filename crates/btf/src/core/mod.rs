@@ -27,6 +27,7 @@ pub use kernel::{KernelBtf, essential_name};
 use crate::btf::Btf;
 use crate::ext::{CoreRelo, CoreReloKind};
 use crate::limits::CORE_STEPS_MAX;
+use skep_uapi::TypeId;
 use spec::Spec;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -157,7 +158,7 @@ pub struct Resolver<'a> {
     steps: Steps,
 }
 
-type Key = (skep_uapi::TypeId, crate::StrOff, CoreReloKind);
+type Key = (TypeId, crate::StrOff, CoreReloKind);
 
 impl<'a> Resolver<'a> {
     /// For the types of a program; without a kernel's types only ids of the program's own can be told.
@@ -236,6 +237,14 @@ impl<'a> Resolver<'a> {
             width: value::width(self.local, written, kernel.btf(), computed),
         })
     }
+}
+
+/// Whether a type of a program and one of a kernel are of one kind all the way down: what an extern of the program may
+/// stand for. Types that are too deep or too many are not.
+#[must_use]
+pub fn alike(local: &Btf, ours: TypeId, kernel: &Btf, theirs: TypeId) -> bool {
+    let steps = Steps(Cell::new(CORE_STEPS_MAX));
+    compat::types_are_alike((local, ours, kernel, theirs), &steps).unwrap_or(false)
 }
 
 /// Steps that may still be taken.
