@@ -125,7 +125,10 @@ fn prog_line(load: &ProgLoad, names: &[String]) -> String {
         let source = slot[1] >> 4;
         if !wide && slot[0] == 0x18 && (source == 1 || source == 2) {
             let handle = u32::from_le_bytes(slot[4..].try_into().unwrap());
-            let name = &names[usize::try_from(handle).unwrap() - 1];
+            let at_name = usize::try_from(handle).unwrap().checked_sub(1);
+            let name = at_name
+                .and_then(|at| names.get(at))
+                .map_or("", String::as_str);
             write!(refs, " {at}={name}").unwrap();
             slot[4..].fill(0);
         }

@@ -64,23 +64,13 @@ pub(crate) fn assemble(
         out: Assembled::default(),
         placed: HashMap::new(),
     };
-    let mut walk = vec![assembler.append(program.index)?];
-    while let Some(frame) = walk.last_mut() {
-        let Some(&reloc) = assembler.plan.object.relocs(frame.function).get(frame.next) else {
-            walk.pop();
-            continue;
-        };
-        // A subprogram is appended before its call is fixed; the call is then looked at again.
-        if let Target::Call(callee) | Target::FunctionAddress(callee) = reloc.target
-            && !assembler.placed.contains_key(&callee)
-        {
-            let callee = assembler.append(callee)?;
-            walk.push(callee);
-            continue;
-        }
-        frame.next += 1;
-        let at = frame.base + (reloc.at.0 - frame.function.start().0);
-        assembler.fix(InsnIdx(at), reloc);
+    let main = assembler.append(program.index)?;
+    assembler.walk(main)?;
+    if let Some(callback) = program.exception_callback
+        && !assembler.placed.contains_key(&callback)
+    {
+        let callback = assembler.append(callback)?;
+        assembler.walk(callback)?;
     }
     Ok(assembler.out)
 }
@@ -133,6 +123,29 @@ impl<'o> Assembler<'_, 'o> {
             base,
             next: 0,
         })
+    }
+
+    /// Fixes the references of a function that was appended, and appends what it calls.
+    fn walk(&mut self, first: Frame<'o>) -> Result<(), LoadError> {
+        let mut walk = vec![first];
+        while let Some(frame) = walk.last_mut() {
+            let Some(&reloc) = self.plan.object.relocs(frame.function).get(frame.next) else {
+                walk.pop();
+                continue;
+            };
+            // A subprogram is appended before its call is fixed; the call is then looked at again.
+            if let Target::Call(callee) | Target::FunctionAddress(callee) = reloc.target
+                && !self.placed.contains_key(&callee)
+            {
+                let callee = self.append(callee)?;
+                walk.push(callee);
+                continue;
+            }
+            frame.next += 1;
+            let at = frame.base + (reloc.at.0 - frame.function.start().0);
+            self.fix(InsnIdx(at), reloc);
+        }
+        Ok(())
     }
 
     /// Moves the records of one function. A program without records has none for its subprograms either.

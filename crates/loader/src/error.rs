@@ -65,6 +65,14 @@ pub enum LoadError {
         /// Section.
         section: String,
     },
+    /// An exception callback that is no subprogram of the object.
+    #[error("program '{program}': exception callback '{callback}' is no subprogram")]
+    NoExceptionCallback {
+        /// Program.
+        program: String,
+        /// Name in its declaration tag.
+        callback: String,
+    },
     /// A hook that the kernel does not have.
     #[error("program '{program}': the kernel has no '{target}' to attach to")]
     NoSuchTarget {

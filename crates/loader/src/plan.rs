@@ -72,6 +72,8 @@ pub struct PlannedProgram {
     pub flags: u32,
     /// Type in the kernel's BTF that it attaches to, 0 for none.
     pub attach_btf_id: TypeId,
+    /// Subprogram that handles its exceptions, if it names one; part of the program though nothing calls it.
+    pub exception_callback: Option<FunctionIdx>,
 }
 
 impl<'o> Plan<'o> {
@@ -134,6 +136,8 @@ fn plan_map(map: &Map, index: MapIdx, options: &Options) -> PlannedMap {
         MapOrigin::Data(DataKind::Data | DataKind::Bss) | MapOrigin::Defined => Freeze::Open,
     };
     let contents = match map.contents() {
+        // An arena's first contents are written through memory that is shared with it, not by a command.
+        Contents::Bytes(_) if map.origin() == MapOrigin::Defined => None,
         Contents::None => None,
         Contents::Bytes(bytes) => Some(bytes.clone()),
         Contents::Zeros => Some(vec![0; usize::try_from(map.def().value_size).unwrap_or(0)]),
@@ -265,6 +269,30 @@ fn plan_programs(object: &Object, options: &Options) -> Result<Vec<PlannedProgra
         .collect()
 }
 
+/// What a declaration tag on a program (`exception_callback:NAME`, the macro `__exception_cb`) names.
+fn exception_callback(object: &Object, program: &str) -> Result<Option<FunctionIdx>, LoadError> {
+    const TAG: &str = "exception_callback:";
+    let Some(btf) = object.btf() else {
+        return Ok(None);
+    };
+    let callback = btf.iter().find_map(|(id, ty)| match &ty.kind {
+        Kind::DeclTag(tag) if tag.component == -1 => {
+            let is_func = matches!(btf.get(tag.target).map(|ty| &ty.kind), Some(Kind::Func(_)));
+            let text = btf.name(id).strip_prefix(TAG)?;
+            (is_func && btf.name(tag.target) == program).then_some(text)
+        }
+        _ => None,
+    });
+    let Some(callback) = callback else {
+        return Ok(None);
+    };
+    let found = object.subprogram(callback).map(Some);
+    found.ok_or_else(|| LoadError::NoExceptionCallback {
+        program: program.to_owned(),
+        callback: callback.to_owned(),
+    })
+}
+
 fn plan_program(
     object: &Object,
     options: &Options,
@@ -312,6 +340,7 @@ fn plan_program(
         )?,
     };
     Ok(PlannedProgram {
+        exception_callback: exception_callback(object, &name)?,
         index,
         name,
         section,

@@ -20,6 +20,9 @@ use skep_btf::{Btf, BtfExt};
 use skep_isa::InsnIdx;
 use std::collections::HashMap;
 
+/// Section of variables in an arena.
+const ARENA: &str = ".addr_space.1";
+
 /// A data section on its way to becoming a map.
 pub(crate) struct DataSection {
     pub(crate) section: SecIdx,
@@ -37,6 +40,8 @@ pub(crate) struct Parts<'d> {
     pub(crate) text: Option<SecIdx>,
     pub(crate) data: Vec<DataSection>,
     pub(crate) maps: Option<Section<'d>>,
+    /// Variables in an arena: section and first contents.
+    pub(crate) arena: Option<(SecIdx, &'d [u8])>,
     pub(crate) relocations: Vec<Section<'d>>,
     pub(crate) notes: Vec<Note>,
     /// Bytes of all zeroed sections so far.
@@ -99,6 +104,7 @@ impl<'d> Parts<'d> {
             }
             "maps" => return Err(section.flaw(SectionFlaw::LegacyMaps)),
             ".maps" => self.maps = Some(*section),
+            ARENA => self.arena = Some((section.index, elf.bytes(section)?)),
             ".BTF" => self.btf = Some(elf.bytes(section)?),
             ".BTF.ext" => self.btf_ext = Some(elf.bytes(section)?),
             _ if section.exec == Exec::Code => return self.take_code(elf, section),
@@ -335,7 +341,6 @@ fn is_family(name: &str, family: &str) -> bool {
 pub(crate) fn unsupported(name: &str) -> Option<&'static str> {
     match name {
         ".struct_ops" | ".struct_ops.link" => Some("struct_ops maps"),
-        ".addr_space.1" => Some("arena variables"),
         _ if name.starts_with("?.struct_ops") => Some("struct_ops maps"),
         _ => None,
     }

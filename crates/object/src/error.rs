@@ -122,6 +122,9 @@ pub enum ObjectError {
         /// What needs it.
         what: &'static str,
     },
+    /// Variables in an arena, and no arena.
+    #[error("section '.addr_space.1' has variables of an arena, and no map is one")]
+    NoArena,
     /// A section that BTF describes is not in the file, or is empty.
     #[error("BTF describes section '{name}', which the file does not have")]
     Datasec {

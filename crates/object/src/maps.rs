@@ -49,6 +49,9 @@ pub(crate) fn collect(
         })?;
         maps.take_definitions(btf, section.size)?;
     }
+    if let Some((section, contents)) = parts.arena {
+        maps.take_arena_variables(section, contents)?;
+    }
     for data in &parts.data {
         let index = MapIdx(maps.list.len());
         maps.data.insert(data.section, index);
@@ -141,6 +144,25 @@ impl Maps {
         };
         for var in &datasec.vars {
             self.take_definition(btf, var, section_size)?;
+        }
+        Ok(())
+    }
+
+    /// Variables of an arena lie in the arena map, of which an object with such variables has one.
+    fn take_arena_variables(
+        &mut self,
+        section: SecIdx,
+        contents: &[u8],
+    ) -> Result<(), ObjectError> {
+        let is_arena = |map: &Map| map.def.map_type == MapType::ARENA;
+        let at = self
+            .list
+            .iter()
+            .position(is_arena)
+            .ok_or(ObjectError::NoArena)?;
+        self.data.insert(section, MapIdx(at));
+        if let Some(map) = self.list.get_mut(at) {
+            map.contents = Contents::Bytes(contents.to_vec());
         }
         Ok(())
     }
