@@ -8,6 +8,7 @@
     reason = "a tool for developers"
 )]
 
+use skep_btf::Btf;
 use skep_btf::core::KernelBtf;
 use skep_loader::{Options, Programs, load};
 use skep_object::{Object, ObjectName, parse};
@@ -72,7 +73,10 @@ impl Bpf for Recorder {
                 state.text.push_str(&line);
                 String::new()
             }
-            Command::BtfLoad { .. } => String::new(),
+            Command::BtfLoad { data, .. } => match Btf::parse_for_load(data) {
+                Ok(_) => String::new(),
+                Err(error) => return Reply::err(Errno::from(&error)),
+            },
             Command::CpuCount => {
                 let cpus = std::thread::available_parallelism().unwrap().get();
                 return Reply::ok(Value::Count(u64::try_from(cpus).unwrap()));

@@ -162,7 +162,7 @@ fn plan_map(map: &Map, index: MapIdx, options: &Options) -> PlannedMap {
 }
 
 fn create(def: &MapDef, name: String) -> MapCreate {
-    // The kernel takes no BTF for maps whose values are handles.
+    // The kernel takes no BTF for maps whose values are handles or that have no keys.
     let typed = !matches!(
         def.map_type,
         MapType::PERF_EVENT_ARRAY
@@ -176,6 +176,9 @@ fn create(def: &MapDef, name: String) -> MapCreate {
             | MapType::XSKMAP
             | MapType::SOCKMAP
             | MapType::SOCKHASH
+            | MapType::QUEUE
+            | MapType::STACK
+            | MapType::ARENA
     );
     MapCreate {
         map_type: def.map_type,
@@ -275,7 +278,7 @@ fn exception_callback(object: &Object, program: &str) -> Result<Option<FunctionI
     let Some(btf) = object.btf() else {
         return Ok(None);
     };
-    let callback = btf.iter().find_map(|(id, ty)| match &ty.kind {
+    let mut callbacks = btf.iter().filter_map(|(id, ty)| match &ty.kind {
         Kind::DeclTag(tag) if tag.component == -1 => {
             let is_func = matches!(btf.get(tag.target).map(|ty| &ty.kind), Some(Kind::Func(_)));
             let text = btf.name(id).strip_prefix(TAG)?;
@@ -283,6 +286,8 @@ fn exception_callback(object: &Object, program: &str) -> Result<Option<FunctionI
         }
         _ => None,
     });
+    // Of several none is appended: the verifier refuses the program for having them.
+    let callback = callbacks.next().filter(|_| callbacks.next().is_none());
     let Some(callback) = callback else {
         return Ok(None);
     };

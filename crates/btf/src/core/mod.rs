@@ -8,8 +8,8 @@
 //! Rules (`Documentation/bpf/llvm_reloc.rst`, section "CO-RE Relocations", and what Linux 6.18's bpftool does with
 //! objects that were made to show it): a type's candidates are the kernel's types of the same kind whose name is the
 //! same up to a flavour (`___x`); fields are followed by name, through anonymous members, and must be of like kind; all
-//! candidates that match must give the same answer; a question about existence is answered 0 where none does, any other
-//! has no answer.
+//! candidates that match must give the same answer; where none does, questions about existence, sizes and ids of types
+//! are answered 0, and others have no answer.
 //!
 //! `local` describes the program's types, `spec` reads and matches paths, `compat` compares types, `value` computes.
 //! All input may be hostile: depth is bounded, and all questions of one resolver share a budget of steps.
@@ -107,11 +107,17 @@ impl Question {
         })
     }
 
-    /// Whether nothing found is an answer: 0.
-    const fn is_about_existence(self) -> bool {
+    /// Whether nothing found is an answer: 0. What does not exist has no size and no id, but a field that does not
+    /// exist lies nowhere, and an enumerator that does not exist is worth nothing.
+    const fn is_zero_where_missing(self) -> bool {
         match self {
             Self::Field(FieldQuestion::Exists)
-            | Self::Type(TypeQuestion::Exists | TypeQuestion::Matches)
+            | Self::Type(
+                TypeQuestion::Exists
+                | TypeQuestion::Matches
+                | TypeQuestion::KernelId
+                | TypeQuestion::Size,
+            )
             | Self::Enumerator(EnumQuestion::Exists) => true,
             Self::Field(
                 FieldQuestion::ByteOffset
@@ -120,7 +126,7 @@ impl Question {
                 | FieldQuestion::LeftShift
                 | FieldQuestion::RightShift,
             )
-            | Self::Type(TypeQuestion::LocalId | TypeQuestion::KernelId | TypeQuestion::Size)
+            | Self::Type(TypeQuestion::LocalId)
             | Self::Enumerator(EnumQuestion::Value) => false,
         }
     }
@@ -227,7 +233,7 @@ impl<'a> Resolver<'a> {
         let Some((computed, _)) = found else {
             return Ok(Answer {
                 written: written.checked(),
-                value: question.is_about_existence().then_some(0),
+                value: question.is_zero_where_missing().then_some(0),
                 width: Width::Same,
             });
         };
