@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use proptest::prelude::*;
+use skep_btf::core::KernelBtf;
 use skep_loader::{
     Freeze, LoadError, MapRef, MapStep, Options, ProgKind, Programs, Reuse, Warning, load, plan,
 };
@@ -14,7 +15,7 @@ use skep_uapi::{
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Records commands as text and answers them with new handles.
 #[derive(Default)]
@@ -137,11 +138,15 @@ fn render_map(map: &MapCreate) -> String {
 
 fn render_prog(load: &ProgLoad) -> String {
     let mut text = format!(
-        "PROG_LOAD {} {} attach {} flags 0x{:x} license {:?} btf {:?} log {}",
+        "PROG_LOAD {} {} attach {} flags 0x{:x}{} license {:?} btf {:?} log {}",
         load.prog_type,
         load.name,
         load.expected_attach_type,
         load.prog_flags,
+        match load.attach_btf_id.0 {
+            0 => String::new(),
+            id => format!(" attach_btf {id}"),
+        },
         load.license,
         load.btf.map(|btf| btf.0),
         load.log_level,
@@ -181,15 +186,28 @@ fn options(name: &str) -> Options {
     Options::new(ObjectName::from_path(&format!("{name}.bpf.o")))
 }
 
+/// Two objects are about the types of a third, which stands for the kernel. The instructions of `core_kinds` are those
+/// that libbpf 1.5 makes with `core_kernel` as custom BTF.
+fn options_for(name: &str) -> Options {
+    let mut options = options(name);
+    if let "core_kinds" | "kernel_refs" = name {
+        let types = object("core_kernel").btf().unwrap().clone();
+        options.btf = Some(Arc::new(KernelBtf::new(types)));
+    }
+    options
+}
+
 #[test]
 fn loads_send_their_texts() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/commands");
     let mut wrong = Vec::new();
     let names = [
         "core",
+        "core_kinds",
         "externs",
         "globals",
         "hello",
+        "kernel_refs",
         "maps",
         "sections",
         "strings",
@@ -199,7 +217,7 @@ fn loads_send_their_texts() {
     ];
     for name in names {
         let recorder = Recorder::default();
-        let end = match load(&object(name), &recorder, &options(name)) {
+        let end = match load(&object(name), &recorder, &options_for(name)) {
             Ok(loaded) => format!(
                 "loaded {} maps, {} programs\n",
                 loaded.maps.len(),
