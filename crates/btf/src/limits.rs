@@ -38,6 +38,9 @@ pub const CORE_NAME_BYTES_MAX: usize = 512;
 /// Steps of an access path, and depth of anonymous members (`BPF_CORE_SPEC_MAX_LEN`).
 pub const CORE_PATH_MAX: usize = 64;
 
+/// Bits from the start of a root type to an element: far beyond any instruction's reach, and safe to add to.
+pub const CORE_OFFSET_BITS_MAX: u64 = 1 << 48;
+
 /// Types and members that are looked at to answer all CO-RE relocations of an object. The largest public objects need
 /// some thousands, because equal questions are asked once.
 pub const CORE_STEPS_MAX: u64 = 1 << 26;

@@ -202,12 +202,14 @@ fn loads_send_their_texts() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/commands");
     let mut wrong = Vec::new();
     let names = [
+        "arena",
         "core",
         "core_kinds",
         "externs",
         "globals",
         "hello",
         "kernel_refs",
+        "legacy_maps",
         "maps",
         "sections",
         "strings",

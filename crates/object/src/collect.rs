@@ -40,6 +40,8 @@ pub(crate) struct Parts<'d> {
     pub(crate) text: Option<SecIdx>,
     pub(crate) data: Vec<DataSection>,
     pub(crate) maps: Option<Section<'d>>,
+    /// Definitions of maps without BTF, and their bytes.
+    pub(crate) legacy: Option<(Section<'d>, &'d [u8])>,
     /// Variables in an arena: section and first contents.
     pub(crate) arena: Option<(SecIdx, &'d [u8])>,
     pub(crate) relocations: Vec<Section<'d>>,
@@ -70,7 +72,7 @@ pub fn parse(data: &[u8]) -> Result<Object, ObjectError> {
         fixup::datasecs(&elf, btf)?;
         fixup::hidden_functions(btf, &functions);
     }
-    let maps = maps::collect(&parts, btf.as_ref(), &mut found)?;
+    let maps = maps::collect(&elf, &parts, btf.as_ref(), &mut found)?;
     let functions: Vec<Function> = functions.into_iter().map(|found| found.function).collect();
     let linked = relocs::link(&elf, parts, functions, maps, found)?;
     Ok(Object {
@@ -102,7 +104,7 @@ impl<'d> Parts<'d> {
                     .map_err(|_| section.flaw(SectionFlaw::Version))?;
                 self.version = Some(u32::from_le_bytes(bytes));
             }
-            "maps" => return Err(section.flaw(SectionFlaw::LegacyMaps)),
+            "maps" => self.legacy = Some((*section, elf.bytes(section)?)),
             ".maps" => self.maps = Some(*section),
             ARENA => self.arena = Some((section.index, elf.bytes(section)?)),
             ".BTF" => self.btf = Some(elf.bytes(section)?),

@@ -161,6 +161,9 @@ pub struct Resolver<'a> {
     kernel: Option<&'a KernelBtf>,
     /// Programs ask the same again and again.
     known: RefCell<HashMap<Key, Result<Answer, CoreError>>>,
+    /// Candidates by type of the program. Those that an earlier relocation ruled out stay ruled out, so that all fields
+    /// of a structure are of one candidate; a relocation that no candidate satisfies rules out none.
+    candidates: RefCell<HashMap<TypeId, Vec<TypeId>>>,
     steps: Steps,
 }
 
@@ -174,6 +177,7 @@ impl<'a> Resolver<'a> {
             local,
             kernel,
             known: RefCell::default(),
+            candidates: RefCell::default(),
             steps: Steps(Cell::new(CORE_STEPS_MAX)),
         }
     }
@@ -193,6 +197,14 @@ impl<'a> Resolver<'a> {
         answer
     }
 
+    fn candidates(&self, kernel: &KernelBtf, id: TypeId, name: &[u8]) -> Vec<TypeId> {
+        let mut known = self.candidates.borrow_mut();
+        let found = known
+            .entry(id)
+            .or_insert_with(|| kernel.like(self.local, id, name).collect());
+        found.clone()
+    }
+
     fn compute(&self, relo: &CoreRelo) -> Result<Answer, CoreError> {
         let question = Question::new(relo.kind).ok_or(CoreError::Kind(relo.kind.0))?;
         let local = Spec::read(self.local, relo, question)?;
@@ -207,7 +219,9 @@ impl<'a> Resolver<'a> {
         let kernel = self.kernel.ok_or(CoreError::NoKernel)?;
         let written = value::of(self.local, &local, question)?;
         let mut found: Option<(Computed, u64)> = None;
-        for candidate in kernel.like(self.local, relo.type_id, name) {
+        let candidates = self.candidates(kernel, relo.type_id, name);
+        let mut left = Vec::new();
+        for &candidate in &candidates {
             let matched = spec::matching(
                 self.local,
                 &local,
@@ -219,6 +233,7 @@ impl<'a> Resolver<'a> {
             let Some(matched) = matched else { continue };
             let computed = value::of(kernel.btf(), &matched, question)?;
             let place = matched.bit_offset();
+            left.push(candidate);
             match found {
                 None => found = Some((computed, place)),
                 Some((_, before)) if before != place => {
@@ -237,6 +252,10 @@ impl<'a> Resolver<'a> {
                 width: Width::Same,
             });
         };
+        if left.len() < candidates.len() {
+            self.known.borrow_mut().clear();
+            self.candidates.borrow_mut().insert(relo.type_id, left);
+        }
         Ok(Answer {
             written: written.checked().filter(|_| computed.checked().is_some()),
             value: Some(computed.value),

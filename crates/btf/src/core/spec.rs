@@ -10,7 +10,7 @@ use super::kernel::{resolved, short_string};
 use super::{FieldQuestion, Question, Steps, TypeQuestion};
 use crate::btf::Btf;
 use crate::ext::CoreRelo;
-use crate::limits::CORE_PATH_MAX;
+use crate::limits::{CORE_OFFSET_BITS_MAX, CORE_PATH_MAX};
 use crate::types::{Array, Composite, Kind, StrOff};
 use skep_uapi::TypeId;
 
@@ -31,6 +31,8 @@ pub(crate) struct Path {
     pub(crate) steps: Vec<Step>,
     /// From the start of the root, in bits.
     pub(crate) bit_offset: u64,
+    /// Steps, those through anonymous members included.
+    all_steps: usize,
 }
 
 /// One step.
@@ -115,7 +117,7 @@ fn path(local: &Btf, root: TypeId, first: u32, rest: &[u32]) -> Result<Path, Cor
                 if !path.has_element(local, array, number) {
                     return Err(CoreError::Path(id));
                 }
-                id = path.to_element(local, array, number)?;
+                id = path.enter_element(local, array, number)?;
             }
             _ => return Err(CoreError::Path(id)),
         }
@@ -128,6 +130,7 @@ impl Path {
         let mut path = Self {
             steps: Vec::new(),
             bit_offset: 0,
+            all_steps: 0,
         };
         path.push_element(btf, root, index)?;
         Ok(path)
@@ -139,12 +142,14 @@ impl Path {
         self.bit_offset = bits
             .checked_mul(8)
             .and_then(|bits| self.bit_offset.checked_add(bits))
+            .filter(|bits| *bits <= CORE_OFFSET_BITS_MAX)
             .ok_or(CoreError::Path(ty))?;
+        self.all_steps += 1;
         self.steps.push(Step::Element { ty, index });
         Ok(())
     }
 
-    fn to_element(&mut self, btf: &Btf, array: &Array, index: u32) -> Result<TypeId, CoreError> {
+    fn enter_element(&mut self, btf: &Btf, array: &Array, index: u32) -> Result<TypeId, CoreError> {
         let elem = resolved(btf, array.elem)?;
         self.push_element(btf, elem, index)?;
         Ok(elem)
@@ -244,7 +249,7 @@ impl Matcher<'_> {
                 Step::Member { of, index } => self.member(&mut found, of, index, id)?,
                 Step::Element { index, .. } => match self.kernel.get(id).map(|ty| &ty.kind) {
                     Some(Kind::Array(array)) if found.has_element(self.kernel, array, index) => {
-                        Some(found.to_element(self.kernel, array, index)?)
+                        Some(found.enter_element(self.kernel, array, index)?)
                     }
                     _ => None,
                 },
@@ -273,7 +278,7 @@ impl Matcher<'_> {
             return Ok(None);
         };
         let name = short_string(self.local, member.name).ok_or(CoreError::Access)?;
-        let Some(place) = self.named(within, name, 0)? else {
+        let Some(place) = self.named(within, name, found.all_steps)? else {
             return Ok(None);
         };
         let pair = (self.local, member.ty, self.kernel, place.ty);
@@ -281,6 +286,7 @@ impl Matcher<'_> {
             return Ok(None);
         }
         found.bit_offset += place.bit_offset;
+        found.all_steps = place.depth + 1;
         found.steps.push(Step::Member {
             of: place.of,
             index: place.index,
@@ -288,9 +294,9 @@ impl Matcher<'_> {
         Ok(Some(place.ty))
     }
 
-    /// A member by name, in a structure or what is embedded in it without a name.
+    /// A member by name, in a structure or what is embedded in it without a name; `depth` steps lead to it.
     fn named(&self, id: TypeId, name: &[u8], depth: usize) -> Result<Option<Place>, CoreError> {
-        if depth > CORE_PATH_MAX {
+        if depth >= CORE_PATH_MAX {
             return Err(CoreError::TooDeep);
         }
         let of = resolved(self.kernel, id)?;
@@ -315,6 +321,7 @@ impl Matcher<'_> {
                     index,
                     ty,
                     bit_offset,
+                    depth,
                 }));
             }
         }
@@ -336,6 +343,8 @@ struct Place {
     ty: TypeId,
     /// From the start of the structure that was searched.
     bit_offset: u64,
+    /// Steps that lead to what holds it.
+    depth: usize,
 }
 
 /// Whether a question needs a named field.
