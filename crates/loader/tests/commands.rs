@@ -546,15 +546,24 @@ fn maps_pinned_by_name_are_shared() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever still parses can be loaded or is refused, but does not panic, and a refusal leaves nothing open.
     #[test]
     fn mutated_objects_load_or_are_refused(
-        which in 0usize..4,
+        which in 0usize..8,
         changes in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..8),
     ) {
-        let name = ["maps", "subprogs", "weak_only", "globals"][which];
+        let name = [
+            "maps",
+            "subprogs",
+            "weak_only",
+            "globals",
+            "core_kinds",
+            "kernel_refs",
+            "legacy_maps",
+            "arena",
+        ][which];
         let mut bytes = std::fs::read(data().join(format!("{name}.bpf.o"))).unwrap();
         for (at, byte) in changes {
             let at = at % bytes.len();
@@ -562,7 +571,28 @@ proptest! {
         }
         if let Ok(object) = parse(&bytes) {
             let recorder = Recorder::default();
-            if load(&object, &recorder, &options(name)).is_err() {
+            if load(&object, &recorder, &options_for(name)).is_err() {
+                prop_assert_eq!(recorder.open(), 0);
+            }
+        }
+    }
+
+    /// The same for the types that stand for the kernel's.
+    #[test]
+    fn mutated_kernels_answer_or_not(
+        which in 0usize..2,
+        changes in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..8),
+    ) {
+        let name = ["core_kinds", "kernel_refs"][which];
+        let mut bytes = object("core_kernel").btf().unwrap().to_bytes();
+        for (at, byte) in changes {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+        }
+        if let Ok(kernel) = KernelBtf::parse(&bytes) {
+            let recorder = Recorder::default();
+            let options = Options { btf: Some(Arc::new(kernel)), ..options(name) };
+            if load(&object(name), &recorder, &options).is_err() {
                 prop_assert_eq!(recorder.open(), 0);
             }
         }
