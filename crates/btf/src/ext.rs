@@ -52,7 +52,7 @@ pub struct LineInfo {
 }
 
 /// What a CO-RE relocation asks for (`enum bpf_core_relo_kind`), kept as it was on the wire.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct CoreReloKind(pub u32);
 
 impl CoreReloKind {

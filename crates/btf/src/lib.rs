@@ -3,7 +3,7 @@
 //! BTF is the type information that travels with BPF programs (`Documentation/bpf/btf.rst`). [`Btf`] holds one object and
 //! writes it back byte for byte; [`BtfExt`] holds the records of `.BTF.ext`; [`dump`] prints types as bpftool does;
 //! [`value`] prints the bytes of a value by its type; [`proto`] prints a function's prototype; [`json`] is bpftool's JSON
-//! layout.
+//! layout; [`core`] answers CO-RE relocations with a kernel's types.
 //!
 //! Input is untrusted: every parser refuses what contradicts the format with a [`BtfError`] that names type and rule, and
 //! every walk over the (possibly circular) type graph is bounded by a number of [`limits`].
@@ -13,6 +13,7 @@
 
 mod btf;
 mod check;
+pub mod core;
 pub mod dump;
 mod error;
 mod ext;

@@ -30,3 +30,17 @@ pub const VALUE_NODES_MAX: usize = 1 << 20;
 
 /// Bytes of a prototype's text; types in it nest as above.
 pub const PROTO_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes of a name or access string that CO-RE looks at: the kernel takes no longer identifier (`KSYM_NAME_LEN`), and
+/// strings of a hostile file share bytes.
+pub const CORE_NAME_BYTES_MAX: usize = 512;
+
+/// Steps of an access path, and depth of anonymous members (`BPF_CORE_SPEC_MAX_LEN`).
+pub const CORE_PATH_MAX: usize = 64;
+
+/// Bits from the start of a root type to an element: far beyond any instruction's reach, and safe to add to.
+pub const CORE_OFFSET_BITS_MAX: u64 = 1 << 48;
+
+/// Types and members that are looked at to answer all CO-RE relocations of an object. The largest public objects need
+/// some thousands, because equal questions are asked once.
+pub const CORE_STEPS_MAX: u64 = 1 << 26;

@@ -5,10 +5,13 @@
 //! wide loads get maps or addresses, function and line records move along.
 //! The walk keeps its own stack: a hostile object may nest calls as deep as it has functions.
 
-use crate::error::LoadError;
+use crate::core::patch;
+use crate::error::{CoreFlaw, LoadError};
+use crate::externs::ExternValue;
 use crate::limits::INSNS_MAX;
-use crate::plan::{ExternValue, Plan, PlannedProgram};
+use crate::plan::{Plan, PlannedProgram};
 use crate::records::Records;
+use skep_btf::core::{CoreError, Resolver};
 use skep_btf::{Btf, CoreRelo, CoreReloKind, FuncInfo, Kind, LineInfo};
 use skep_isa::{InsnIdx, RawInsn};
 use skep_object::{ExternIdx, Function, FunctionIdx, MapIdx, Reloc, Target};
@@ -24,6 +27,10 @@ const _: () = assert!(SLOT == 8);
 const PSEUDO_MAP: u8 = 1;
 /// Source of a wide load: an address in the value of the map with this handle.
 const PSEUDO_MAP_VALUE: u8 = 2;
+/// Source of a wide load: a variable or function of the kernel, by type id.
+const PSEUDO_BTF_ID: u8 = 3;
+/// Source of a call: a function of the kernel, by type id.
+const PSEUDO_KFUNC_CALL: u8 = 2;
 /// Source of a wide load: the address of a function of the program.
 const PSEUDO_FUNC: u8 = 4;
 /// Opcode of a call.
@@ -46,32 +53,24 @@ pub(crate) fn assemble(
     program: &PlannedProgram,
     handles: &[Handle],
     records: &[Records<'_>],
+    resolver: Option<&Resolver<'_>>,
 ) -> Result<Assembled, LoadError> {
     let mut assembler = Assembler {
         plan,
         program,
         handles,
         records,
+        resolver,
         out: Assembled::default(),
         placed: HashMap::new(),
     };
-    let mut walk = vec![assembler.append(program.index)?];
-    while let Some(frame) = walk.last_mut() {
-        let Some(&reloc) = assembler.plan.object.relocs(frame.function).get(frame.next) else {
-            walk.pop();
-            continue;
-        };
-        // A subprogram is appended before its call is fixed; the call is then looked at again.
-        if let Target::Call(callee) | Target::FunctionAddress(callee) = reloc.target
-            && !assembler.placed.contains_key(&callee)
-        {
-            let callee = assembler.append(callee)?;
-            walk.push(callee);
-            continue;
-        }
-        frame.next += 1;
-        let at = frame.base + (reloc.at.0 - frame.function.start().0);
-        assembler.fix(InsnIdx(at), reloc);
+    let main = assembler.append(program.index)?;
+    assembler.walk(main)?;
+    if let Some(callback) = program.exception_callback
+        && !assembler.placed.contains_key(&callback)
+    {
+        let callback = assembler.append(callback)?;
+        assembler.walk(callback)?;
     }
     Ok(assembler.out)
 }
@@ -90,6 +89,7 @@ struct Assembler<'a, 'o> {
     program: &'a PlannedProgram,
     handles: &'a [Handle],
     records: &'a [Records<'a>],
+    resolver: Option<&'a Resolver<'a>>,
     out: Assembled,
     /// First slot of each function that is in the program.
     placed: HashMap<FunctionIdx, u32>,
@@ -116,13 +116,36 @@ impl<'o> Assembler<'_, 'o> {
             .get(function.code().index())
             .copied()
             .unwrap_or_default();
-        self.refuse_core(records, function)?;
+        self.answer_core(records, function, start)?;
         self.append_info(records, function, base)?;
         Ok(Frame {
             function,
             base,
             next: 0,
         })
+    }
+
+    /// Fixes the references of a function that was appended, and appends what it calls.
+    fn walk(&mut self, first: Frame<'o>) -> Result<(), LoadError> {
+        let mut walk = vec![first];
+        while let Some(frame) = walk.last_mut() {
+            let Some(&reloc) = self.plan.object.relocs(frame.function).get(frame.next) else {
+                walk.pop();
+                continue;
+            };
+            // A subprogram is appended before its call is fixed; the call is then looked at again.
+            if let Target::Call(callee) | Target::FunctionAddress(callee) = reloc.target
+                && !self.placed.contains_key(&callee)
+            {
+                let callee = self.append(callee)?;
+                walk.push(callee);
+                continue;
+            }
+            frame.next += 1;
+            let at = frame.base + (reloc.at.0 - frame.function.start().0);
+            self.fix(InsnIdx(at), reloc);
+        }
+        Ok(())
     }
 
     /// Moves the records of one function. A program without records has none for its subprograms either.
@@ -164,19 +187,48 @@ impl<'o> Assembler<'_, 'o> {
         Ok(())
     }
 
-    /// Instructions that depend on the types of a kernel cannot be fixed without them.
-    fn refuse_core(&self, records: Records<'_>, function: &Function) -> Result<(), LoadError> {
-        let relo = within(records.relos, function, |record| record.insn_off).first();
-        let (Some(relo), Some(btf)) = (relo, self.plan.object.btf()) else {
+    /// Gives the instructions that depend on a kernel's types their numbers.
+    fn answer_core(
+        &mut self,
+        records: Records<'_>,
+        function: &Function,
+        start: usize,
+    ) -> Result<(), LoadError> {
+        let (Some(btf), Some(resolver)) = (self.plan.object.btf(), self.resolver) else {
             return Ok(());
         };
-        Err(LoadError::NeedsTargetBtf {
-            program: self.program.name.clone(),
-            function: function.name().to_owned(),
-            at: moved(relo.insn_off, function, 0) / SLOT_32,
-            ty: btf.name(relo.type_id).to_owned(),
-            access: access(btf, relo),
-        })
+        for relo in within(records.relos, function, |record| record.insn_off) {
+            let at = moved(relo.insn_off, function, 0) / SLOT_32;
+            let insns = self
+                .out
+                .insns
+                .get_mut((start + InsnIdx(at).index()) * SLOT..);
+            let patched = resolver
+                .answer(relo)
+                .map_err(CoreFlaw::Answer)
+                .and_then(|answer| patch(insns.unwrap_or_default(), answer));
+            let Err(what) = patched else { continue };
+            let (program, function) = (self.program.name.clone(), function.name().to_owned());
+            let (ty, access) = (btf.name(relo.type_id).to_owned(), access(btf, relo));
+            return Err(match what {
+                CoreFlaw::Answer(CoreError::NoKernel) => LoadError::NeedsTargetBtf {
+                    program,
+                    function,
+                    at,
+                    ty,
+                    access,
+                },
+                what => LoadError::Core {
+                    program,
+                    function,
+                    at,
+                    ty,
+                    access,
+                    what,
+                },
+            });
+        }
+        Ok(())
     }
 
     /// Makes one instruction refer to what it should.
@@ -199,15 +251,31 @@ impl<'o> Assembler<'_, 'o> {
                     insn.imm = low_half(address);
                     self.set_second_imm(at, low_half(address >> 32));
                 }
+                ExternValue::Typed(id) => {
+                    insn.src = PSEUDO_BTF_ID;
+                    insn.imm = id.0.cast_signed();
+                    self.set_second_imm(at, 0);
+                }
+                ExternValue::Missing => {
+                    insn.imm = 0;
+                    self.set_second_imm(at, 0);
+                }
             },
-            Target::ExternCall(index) => {
-                let number = i32::try_from(index.index()).unwrap_or(i32::MAX);
-                insn = RawInsn {
-                    code: CALL,
-                    imm: MISSING_FUNCTION.saturating_add(number),
-                    ..RawInsn::default()
-                };
-            }
+            Target::ExternCall(index) => match self.external(index) {
+                ExternValue::Typed(id) => {
+                    insn.src = PSEUDO_KFUNC_CALL;
+                    insn.imm = id.0.cast_signed();
+                    insn.off = 0;
+                }
+                ExternValue::Missing | ExternValue::Address(_) | ExternValue::Option { .. } => {
+                    let number = i32::try_from(index.index()).unwrap_or(i32::MAX);
+                    insn = RawInsn {
+                        code: CALL,
+                        imm: MISSING_FUNCTION.saturating_add(number),
+                        ..RawInsn::default()
+                    };
+                }
+            },
         }
         self.set_slot(at, insn);
     }

@@ -1,6 +1,7 @@
 //! Why an object was not loaded: the subject, the step, and what the machine said.
 
 use crate::options::MapRef;
+use skep_btf::core::CoreError;
 use skep_uapi::Errno;
 use thiserror::Error;
 
@@ -31,7 +32,7 @@ pub enum LoadError {
     },
     /// A program that attaches to a typed hook of the kernel.
     #[error(
-        "program '{program}': section '{section}' needs the target's BTF to find what it attaches to, which is not supported yet"
+        "program '{program}': section '{section}' needs the kernel's BTF (--btf FILE) to find what it attaches to"
     )]
     NeedsAttachBtf {
         /// Program.
@@ -42,7 +43,7 @@ pub enum LoadError {
     /// A program with CO-RE relocations.
     #[error(
         "program '{program}': instruction {at} in '{function}' depends on the target's '{ty}' ({access}); CO-RE relocation \
-         needs target BTF, which is not supported yet"
+         needs the kernel's BTF (--btf FILE)"
     )]
     NeedsTargetBtf {
         /// Program.
@@ -55,6 +56,66 @@ pub enum LoadError {
         ty: String,
         /// Names of the fields from the type, or what is asked about it.
         access: String,
+    },
+    /// A program that attaches to a typed hook, and whose section does not say which.
+    #[error("program '{program}': section '{section}' does not say what the program attaches to")]
+    NoAttachTarget {
+        /// Program.
+        program: String,
+        /// Section.
+        section: String,
+    },
+    /// An exception callback that is no subprogram of the object.
+    #[error("program '{program}': exception callback '{callback}' is no subprogram")]
+    NoExceptionCallback {
+        /// Program.
+        program: String,
+        /// Name in its declaration tag.
+        callback: String,
+    },
+    /// A hook that the kernel does not have.
+    #[error("program '{program}': the kernel has no '{target}' to attach to")]
+    NoSuchTarget {
+        /// Program.
+        program: String,
+        /// Name in the section.
+        target: String,
+    },
+    /// A program that replaces a function of a loaded program, which nobody named.
+    #[error(
+        "program '{program}': replaces '{target}' of another program, and which one is not known"
+    )]
+    NeedsAttachProgram {
+        /// Program.
+        program: String,
+        /// Function to be replaced.
+        target: String,
+    },
+    /// A CO-RE relocation that cannot be answered or written.
+    #[error(
+        "program '{program}': instruction {at} in '{function}', which depends on the kernel's '{ty}' ({access}): {what}"
+    )]
+    Core {
+        /// Program.
+        program: String,
+        /// Function that holds the instruction.
+        function: String,
+        /// Instruction in the function.
+        at: u32,
+        /// Name of the type.
+        ty: String,
+        /// Names of the fields from the type, or what is asked about it.
+        access: String,
+        /// What is wrong.
+        what: CoreFlaw,
+    },
+    /// A value for an extern that does not fit it.
+    #[error("extern '{name}': {what}")]
+    ExternValue {
+        /// Name.
+        name: String,
+        /// What is wrong.
+        what: ExternFlaw,
     },
     /// An extern that nothing provides.
     #[error(
@@ -161,6 +222,58 @@ pub enum LoadError {
         /// The command.
         command: &'static str,
     },
+}
+
+/// Why a CO-RE relocation failed.
+#[non_exhaustive]
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum CoreFlaw {
+    /// It has no answer.
+    #[error("{0}")]
+    Answer(CoreError),
+    /// The relocation is not within the function.
+    #[error("no such instruction")]
+    Outside,
+    /// An instruction that holds no such number.
+    #[error("instruction 0x{0:02x} cannot hold the answer")]
+    Instruction(u8),
+    /// The instruction does not hold what the compiler writes.
+    #[error("instruction holds {holds}, expected {expected}")]
+    Unexpected {
+        /// Number in the instruction.
+        holds: u64,
+        /// Number that follows from the program's types.
+        expected: u64,
+    },
+    /// An offset that no load or store reaches.
+    #[error("offset {0} does not fit a load or store")]
+    TooFar(u64),
+    /// An access of another size than the program's field.
+    #[error("access of {bytes} bytes of a field that has {field}")]
+    AccessSize {
+        /// Bytes that the instruction accesses.
+        bytes: u32,
+        /// Bytes of the program's field.
+        field: u32,
+    },
+    /// A field of a size that no instruction accesses.
+    #[error("no instruction accesses the kernel's {0} bytes")]
+    FieldSize(u32),
+}
+
+/// Why an extern cannot have the kernel's value.
+#[non_exhaustive]
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum ExternFlaw {
+    /// A type that kernel options do not have.
+    #[error("kernel options cannot have this type")]
+    Type,
+    /// A value that the type does not hold.
+    #[error("the kernel's value {0} does not fit its type")]
+    Value(String),
+    /// The kernel's has another type.
+    #[error("the kernel's has an incompatible type")]
+    KernelType,
 }
 
 fn log_text(log: &str) -> String {

@@ -7,5 +7,5 @@ pub(crate) const INSNS_MAX: usize = 1_000_000;
 /// Bytes of a page, which sizes of ring buffers are multiples of.
 pub(crate) const PAGE_BYTES: u32 = 4096;
 
-/// Largest numeric value of a kernel option, in bytes.
-pub(crate) const OPTION_BYTES_MAX: u32 = 8;
+/// Bytes of a kernel's configuration, which is compressed: the largest are below 400 KiB.
+pub(crate) const CONFIG_BYTES_MAX: u64 = 16 << 20;

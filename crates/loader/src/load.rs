@@ -9,6 +9,7 @@ use crate::limits::PAGE_BYTES;
 use crate::options::Options;
 use crate::plan::{Freeze, Plan, PlannedMap, PlannedProgram, plan};
 use crate::records::{Records, records};
+use skep_btf::core::Resolver;
 use skep_btf::{FUNC_INFO_BYTES, LINE_INFO_BYTES, func_info_bytes, line_info_bytes};
 use skep_object::{
     DataKind, FunctionIdx, MapIdx, MapOrigin, Note, Object, SlotTarget, kernel_name,
@@ -113,6 +114,10 @@ pub fn load_plan(plan: &Plan<'_>, bpf: &dyn Bpf) -> Result<Loaded, LoadError> {
         btf: None,
         maps: Vec::new(),
         records: records(plan.object),
+        resolver: plan
+            .object
+            .btf()
+            .map(|btf| Resolver::new(btf, plan.btf.as_deref())),
         warnings: unreadable(plan.object),
     };
     loader.load_btf()?;
@@ -233,6 +238,7 @@ struct Loader<'a, 'o> {
     btf: Option<Handle>,
     maps: Vec<Handle>,
     records: Vec<Records<'a>>,
+    resolver: Option<Resolver<'a>>,
     warnings: Vec<Warning>,
 }
 
@@ -479,7 +485,13 @@ impl Loader<'_, '_> {
     }
 
     fn program(&self, planned: &PlannedProgram) -> Result<LoadedProgram, LoadError> {
-        let assembled = assemble(self.plan, planned, &self.maps, &self.records)?;
+        let assembled = assemble(
+            self.plan,
+            planned,
+            &self.maps,
+            &self.records,
+            self.resolver.as_ref(),
+        )?;
         let mut load = self.command(planned, assembled);
         let mut reply = self.bpf.call(Command::ProgLoad(Box::new(load.clone())));
         // The first attempt asked for no log; the second is there to say why.
@@ -521,6 +533,7 @@ impl Loader<'_, '_> {
             prog_flags: planned.flags,
             name: kernel_name(&planned.name),
             expected_attach_type: planned.kind.attach_type,
+            attach_btf_id: planned.attach_btf_id,
             ifindex: self.plan.ifindex,
             log_level: self.plan.log_level,
             ..ProgLoad::default()

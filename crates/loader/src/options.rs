@@ -1,8 +1,11 @@
 //! What a caller may choose about a load.
 
+use crate::kernel::{KernelConfig, KernelSymbols};
+use skep_btf::core::KernelBtf;
 use skep_object::ObjectName;
 use skep_uapi::{AttachType, Handle, ProgType};
 use std::fmt;
+use std::sync::Arc;
 
 /// Choices for one load. [`Options::new`] gives what libbpf does by itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,7 +22,15 @@ pub struct Options {
     pub pin_dir: String,
     /// First values of global variables, by name; as many bytes as the variable has.
     pub variables: Vec<(String, Vec<u8>)>,
-    /// Values of kernel options and addresses of kernel symbols, by name.
+    /// Types of the kernel, for CO-RE relocations, typed externs and attach targets.
+    pub btf: Option<Arc<KernelBtf>>,
+    /// Configuration of the kernel, for `.kconfig` externs.
+    pub config: Option<Arc<KernelConfig>>,
+    /// Symbols of the kernel, for `.ksyms` externs without a type.
+    pub symbols: Option<Arc<KernelSymbols>>,
+    /// Value of `LINUX_KERNEL_VERSION`.
+    pub kernel_version: Option<u32>,
+    /// By name, before what the kernel says: values of options, addresses of variables, type ids of functions.
     pub externs: Vec<(String, u64)>,
     /// Log level of the verifier; with 0 a failed load is repeated with 1, to say why.
     pub log_level: u32,
@@ -38,6 +49,10 @@ impl Options {
             reuse: Vec::new(),
             pin_dir: "/sys/fs/bpf".to_owned(),
             variables: Vec::new(),
+            btf: None,
+            config: None,
+            symbols: None,
+            kernel_version: None,
             externs: Vec::new(),
             log_level: 0,
             ifindex: 0,

@@ -4,15 +4,18 @@
 //! loading; everything that the object alone can make fail has failed.
 //! Does not know descriptors: where a definition names another object of the kernel, the plan holds an index.
 
+use crate::attach::attach_target;
 use crate::error::LoadError;
-use crate::limits::OPTION_BYTES_MAX;
+use crate::externs::{ExternValue, plan_externs};
 use crate::options::{MapRef, Options, ProgKind, Programs};
-use skep_btf::{Btf, Kind};
+use skep_btf::core::KernelBtf;
+use skep_btf::{Btf, Kind, TypeId};
 use skep_object::{
-    Contents, DataKind, ExternKind, FunctionIdx, Map, MapDef, MapIdx, MapOrigin, Needs, Note,
-    Object, Pinning, Role, Strength, kernel_name,
+    Contents, DataKind, FunctionIdx, Map, MapDef, MapIdx, MapOrigin, Needs, Object, Pinning, Role,
+    kernel_name,
 };
 use skep_uapi::{BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS, Handle, MapCreate, MapType, ProgType};
+use std::sync::Arc;
 
 /// What will be loaded.
 #[derive(Clone, PartialEq, Debug)]
@@ -21,6 +24,7 @@ pub struct Plan<'o> {
     pub(crate) maps: Vec<PlannedMap>,
     pub(crate) programs: Vec<PlannedProgram>,
     pub(crate) externs: Vec<ExternValue>,
+    pub(crate) btf: Option<Arc<KernelBtf>>,
     pub(crate) log_level: u32,
     pub(crate) ifindex: u32,
 }
@@ -66,15 +70,10 @@ pub struct PlannedProgram {
     pub kind: ProgKind,
     /// `BPF_F_*` flags.
     pub flags: u32,
-}
-
-/// Value of an extern.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum ExternValue {
-    /// Address of a kernel symbol; 0 if it is missing.
-    Address(u64),
-    /// In the map of kernel options.
-    Option { map: MapIdx, offset: u32 },
+    /// Type in the kernel's BTF that it attaches to, 0 for none.
+    pub attach_btf_id: TypeId,
+    /// Subprogram that handles its exceptions, if it names one; part of the program though nothing calls it.
+    pub exception_callback: Option<FunctionIdx>,
 }
 
 impl<'o> Plan<'o> {
@@ -102,9 +101,6 @@ impl<'o> Plan<'o> {
 /// # Errors
 /// When the object or the options ask for something that does not exist or cannot be done.
 pub fn plan<'o>(object: &'o Object, options: &Options) -> Result<Plan<'o>, LoadError> {
-    if let Some(error) = object.notes().iter().find_map(unsupported) {
-        return Err(error);
-    }
     let mut maps = plan_maps(object, options);
     for reuse in &options.reuse {
         let map = find_map(object, options, &reuse.map).and_then(|at| maps.get_mut(at));
@@ -121,19 +117,10 @@ pub fn plan<'o>(object: &'o Object, options: &Options) -> Result<Plan<'o>, LoadE
         maps,
         programs,
         externs,
+        btf: options.btf.clone(),
         log_level: options.log_level,
         ifindex: options.ifindex,
     })
-}
-
-fn unsupported(note: &Note) -> Option<LoadError> {
-    match note {
-        Note::Unsupported { section, what } => Some(LoadError::Unsupported {
-            section: section.clone(),
-            what,
-        }),
-        _ => None,
-    }
 }
 
 fn plan_maps(object: &Object, options: &Options) -> Vec<PlannedMap> {
@@ -149,6 +136,8 @@ fn plan_map(map: &Map, index: MapIdx, options: &Options) -> PlannedMap {
         MapOrigin::Data(DataKind::Data | DataKind::Bss) | MapOrigin::Defined => Freeze::Open,
     };
     let contents = match map.contents() {
+        // An arena's first contents are written through memory that is shared with it, not by a command.
+        Contents::Bytes(_) if map.origin() == MapOrigin::Defined => None,
         Contents::None => None,
         Contents::Bytes(bytes) => Some(bytes.clone()),
         Contents::Zeros => Some(vec![0; usize::try_from(map.def().value_size).unwrap_or(0)]),
@@ -173,7 +162,7 @@ fn plan_map(map: &Map, index: MapIdx, options: &Options) -> PlannedMap {
 }
 
 fn create(def: &MapDef, name: String) -> MapCreate {
-    // The kernel takes no BTF for maps whose values are handles.
+    // The kernel takes no BTF for maps whose values are handles or that have no keys.
     let typed = !matches!(
         def.map_type,
         MapType::PERF_EVENT_ARRAY
@@ -187,6 +176,9 @@ fn create(def: &MapDef, name: String) -> MapCreate {
             | MapType::XSKMAP
             | MapType::SOCKMAP
             | MapType::SOCKHASH
+            | MapType::QUEUE
+            | MapType::STACK
+            | MapType::ARENA
     );
     MapCreate {
         map_type: def.map_type,
@@ -195,16 +187,8 @@ fn create(def: &MapDef, name: String) -> MapCreate {
         max_entries: def.max_entries,
         map_flags: def.map_flags,
         name,
-        btf_key_type_id: if typed {
-            def.key_type
-        } else {
-            skep_uapi::TypeId(0)
-        },
-        btf_value_type_id: if typed {
-            def.value_type
-        } else {
-            skep_uapi::TypeId(0)
-        },
+        btf_key_type_id: if typed { def.key_type } else { TypeId(0) },
+        btf_value_type_id: if typed { def.value_type } else { TypeId(0) },
         numa_node: def.numa_node,
         map_extra: def.map_extra,
         ..MapCreate::default()
@@ -266,75 +250,6 @@ fn set_variable(
     Ok(())
 }
 
-/// Gives each extern its value; a weak one that nobody knows is zero.
-fn plan_externs(
-    object: &Object,
-    options: &Options,
-    maps: &mut [PlannedMap],
-) -> Result<Vec<ExternValue>, LoadError> {
-    let mut values = Vec::with_capacity(object.externs().len());
-    for external in object.externs() {
-        let name = external.name();
-        let given = options
-            .externs
-            .iter()
-            .find(|(given, _)| given == name)
-            .map(|(_, value)| *value);
-        let what = match external.kind() {
-            ExternKind::Option { .. } => "kernel option",
-            ExternKind::Variable(_) => "kernel variable",
-            ExternKind::Function(_) => "kernel function",
-        };
-        let value = match (given, external.strength()) {
-            (Some(value), _) => value,
-            (None, Strength::Weak) => 0,
-            (None, Strength::Strong) => {
-                return Err(LoadError::Extern {
-                    name: name.to_owned(),
-                    what,
-                });
-            }
-        };
-        values.push(match external.kind() {
-            ExternKind::Variable(_) | ExternKind::Function(_) => ExternValue::Address(value),
-            ExternKind::Option { map, offset, size } => {
-                let too_large = || LoadError::ExternSize {
-                    name: name.to_owned(),
-                    value,
-                    size,
-                };
-                if value != 0 {
-                    set_option(maps, map, offset, size, value).ok_or_else(too_large)?;
-                }
-                ExternValue::Option { map, offset }
-            }
-        });
-    }
-    Ok(values)
-}
-
-/// Writes a kernel option; `None` if it does not fit.
-fn set_option(
-    maps: &mut [PlannedMap],
-    map: MapIdx,
-    offset: u32,
-    size: u32,
-    value: u64,
-) -> Option<()> {
-    if size > OPTION_BYTES_MAX || (size < OPTION_BYTES_MAX && value >> (size * 8) != 0) {
-        return None;
-    }
-    let (start, len) = (usize::try_from(offset).ok()?, usize::try_from(size).ok()?);
-    let place = maps
-        .get_mut(map.index())?
-        .contents
-        .as_mut()?
-        .get_mut(start..)?
-        .get_mut(..len)?;
-    place.copy_from_slice(value.to_le_bytes().get(..len)?);
-    Some(())
-}
-
 fn plan_programs(object: &Object, options: &Options) -> Result<Vec<PlannedProgram>, LoadError> {
     if let Programs::Named(names) = &options.programs {
         let exists = |name: &String| {
@@ -355,6 +270,32 @@ fn plan_programs(object: &Object, options: &Options) -> Result<Vec<PlannedProgra
     wanted
         .map(|(index, _)| plan_program(object, options, index))
         .collect()
+}
+
+/// What a declaration tag on a program (`exception_callback:NAME`, the macro `__exception_cb`) names.
+fn exception_callback(object: &Object, program: &str) -> Result<Option<FunctionIdx>, LoadError> {
+    const TAG: &str = "exception_callback:";
+    let Some(btf) = object.btf() else {
+        return Ok(None);
+    };
+    let mut callbacks = btf.iter().filter_map(|(id, ty)| match &ty.kind {
+        Kind::DeclTag(tag) if tag.component == -1 => {
+            let is_func = matches!(btf.get(tag.target).map(|ty| &ty.kind), Some(Kind::Func(_)));
+            let text = btf.name(id).strip_prefix(TAG)?;
+            (is_func && btf.name(tag.target) == program).then_some(text)
+        }
+        _ => None,
+    });
+    // Of several none is appended: the verifier refuses the program for having them.
+    let callback = callbacks.next().filter(|_| callbacks.next().is_none());
+    let Some(callback) = callback else {
+        return Ok(None);
+    };
+    let found = object.subprogram(callback).map(Some);
+    found.ok_or_else(|| LoadError::NoExceptionCallback {
+        program: program.to_owned(),
+        callback: callback.to_owned(),
+    })
 }
 
 fn plan_program(
@@ -384,12 +325,8 @@ fn plan_program(
         Needs::Nothing => 0,
         Needs::Sleepable => BPF_F_SLEEPABLE,
         Needs::Frags => BPF_F_XDP_HAS_FRAGS,
-        Needs::AttachBtf | Needs::AttachBtfSleepable => {
-            return Err(LoadError::NeedsAttachBtf {
-                program: name,
-                section,
-            });
-        }
+        Needs::AttachBtf => 0,
+        Needs::AttachBtfSleepable => BPF_F_SLEEPABLE,
     };
     if kind.prog_type == ProgType::STRUCT_OPS {
         return Err(LoadError::Unsupported {
@@ -397,11 +334,23 @@ fn plan_program(
             what: "struct_ops programs",
         });
     }
+    let attach_btf_id = match needs {
+        Needs::Nothing | Needs::Sleepable | Needs::Frags => TypeId(0),
+        Needs::AttachBtf | Needs::AttachBtfSleepable => attach_target(
+            &name,
+            &section,
+            kind.prog_type,
+            kind.attach_type,
+            options.btf.as_deref(),
+        )?,
+    };
     Ok(PlannedProgram {
+        exception_callback: exception_callback(object, &name)?,
         index,
         name,
         section,
         kind,
         flags,
+        attach_btf_id,
     })
 }

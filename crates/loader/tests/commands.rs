@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use proptest::prelude::*;
+use skep_btf::core::KernelBtf;
 use skep_loader::{
     Freeze, LoadError, MapRef, MapStep, Options, ProgKind, Programs, Reuse, Warning, load, plan,
 };
@@ -14,7 +15,7 @@ use skep_uapi::{
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Records commands as text and answers them with new handles.
 #[derive(Default)]
@@ -137,11 +138,15 @@ fn render_map(map: &MapCreate) -> String {
 
 fn render_prog(load: &ProgLoad) -> String {
     let mut text = format!(
-        "PROG_LOAD {} {} attach {} flags 0x{:x} license {:?} btf {:?} log {}",
+        "PROG_LOAD {} {} attach {} flags 0x{:x}{} license {:?} btf {:?} log {}",
         load.prog_type,
         load.name,
         load.expected_attach_type,
         load.prog_flags,
+        match load.attach_btf_id.0 {
+            0 => String::new(),
+            id => format!(" attach_btf {id}"),
+        },
         load.license,
         load.btf.map(|btf| btf.0),
         load.log_level,
@@ -181,15 +186,30 @@ fn options(name: &str) -> Options {
     Options::new(ObjectName::from_path(&format!("{name}.bpf.o")))
 }
 
+/// Two objects are about the types of a third, which stands for the kernel. The instructions of `core_kinds` are those
+/// that libbpf 1.5 makes with `core_kernel` as custom BTF.
+fn options_for(name: &str) -> Options {
+    let mut options = options(name);
+    if let "core_kinds" | "kernel_refs" = name {
+        let types = object("core_kernel").btf().unwrap().clone();
+        options.btf = Some(Arc::new(KernelBtf::new(types)));
+    }
+    options
+}
+
 #[test]
 fn loads_send_their_texts() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/commands");
     let mut wrong = Vec::new();
     let names = [
+        "arena",
         "core",
+        "core_kinds",
         "externs",
         "globals",
         "hello",
+        "kernel_refs",
+        "legacy_maps",
         "maps",
         "sections",
         "strings",
@@ -199,7 +219,7 @@ fn loads_send_their_texts() {
     ];
     for name in names {
         let recorder = Recorder::default();
-        let end = match load(&object(name), &recorder, &options(name)) {
+        let end = match load(&object(name), &recorder, &options_for(name)) {
             Ok(loaded) => format!(
                 "loaded {} maps, {} programs\n",
                 loaded.maps.len(),
@@ -526,15 +546,24 @@ fn maps_pinned_by_name_are_shared() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever still parses can be loaded or is refused, but does not panic, and a refusal leaves nothing open.
     #[test]
     fn mutated_objects_load_or_are_refused(
-        which in 0usize..4,
+        which in 0usize..8,
         changes in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..8),
     ) {
-        let name = ["maps", "subprogs", "weak_only", "globals"][which];
+        let name = [
+            "maps",
+            "subprogs",
+            "weak_only",
+            "globals",
+            "core_kinds",
+            "kernel_refs",
+            "legacy_maps",
+            "arena",
+        ][which];
         let mut bytes = std::fs::read(data().join(format!("{name}.bpf.o"))).unwrap();
         for (at, byte) in changes {
             let at = at % bytes.len();
@@ -542,7 +571,28 @@ proptest! {
         }
         if let Ok(object) = parse(&bytes) {
             let recorder = Recorder::default();
-            if load(&object, &recorder, &options(name)).is_err() {
+            if load(&object, &recorder, &options_for(name)).is_err() {
+                prop_assert_eq!(recorder.open(), 0);
+            }
+        }
+    }
+
+    /// The same for the types that stand for the kernel's.
+    #[test]
+    fn mutated_kernels_answer_or_not(
+        which in 0usize..2,
+        changes in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..8),
+    ) {
+        let name = ["core_kinds", "kernel_refs"][which];
+        let mut bytes = object("core_kernel").btf().unwrap().to_bytes();
+        for (at, byte) in changes {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+        }
+        if let Ok(kernel) = KernelBtf::parse(&bytes) {
+            let recorder = Recorder::default();
+            let options = Options { btf: Some(Arc::new(kernel)), ..options(name) };
+            if load(&object(name), &recorder, &options).is_err() {
                 prop_assert_eq!(recorder.open(), 0);
             }
         }

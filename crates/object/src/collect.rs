@@ -20,6 +20,9 @@ use skep_btf::{Btf, BtfExt};
 use skep_isa::InsnIdx;
 use std::collections::HashMap;
 
+/// Section of variables in an arena.
+const ARENA: &str = ".addr_space.1";
+
 /// A data section on its way to becoming a map.
 pub(crate) struct DataSection {
     pub(crate) section: SecIdx,
@@ -37,6 +40,10 @@ pub(crate) struct Parts<'d> {
     pub(crate) text: Option<SecIdx>,
     pub(crate) data: Vec<DataSection>,
     pub(crate) maps: Option<Section<'d>>,
+    /// Definitions of maps without BTF, and their bytes.
+    pub(crate) legacy: Option<(Section<'d>, &'d [u8])>,
+    /// Variables in an arena: section and first contents.
+    pub(crate) arena: Option<(SecIdx, &'d [u8])>,
     pub(crate) relocations: Vec<Section<'d>>,
     pub(crate) notes: Vec<Note>,
     /// Bytes of all zeroed sections so far.
@@ -65,7 +72,7 @@ pub fn parse(data: &[u8]) -> Result<Object, ObjectError> {
         fixup::datasecs(&elf, btf)?;
         fixup::hidden_functions(btf, &functions);
     }
-    let maps = maps::collect(&parts, btf.as_ref(), &mut found)?;
+    let maps = maps::collect(&elf, &parts, btf.as_ref(), &mut found)?;
     let functions: Vec<Function> = functions.into_iter().map(|found| found.function).collect();
     let linked = relocs::link(&elf, parts, functions, maps, found)?;
     Ok(Object {
@@ -97,8 +104,9 @@ impl<'d> Parts<'d> {
                     .map_err(|_| section.flaw(SectionFlaw::Version))?;
                 self.version = Some(u32::from_le_bytes(bytes));
             }
-            "maps" => return Err(section.flaw(SectionFlaw::LegacyMaps)),
+            "maps" => self.legacy = Some((*section, elf.bytes(section)?)),
             ".maps" => self.maps = Some(*section),
+            ARENA => self.arena = Some((section.index, elf.bytes(section)?)),
             ".BTF" => self.btf = Some(elf.bytes(section)?),
             ".BTF.ext" => self.btf_ext = Some(elf.bytes(section)?),
             _ if section.exec == Exec::Code => return self.take_code(elf, section),
@@ -335,7 +343,6 @@ fn is_family(name: &str, family: &str) -> bool {
 pub(crate) fn unsupported(name: &str) -> Option<&'static str> {
     match name {
         ".struct_ops" | ".struct_ops.link" => Some("struct_ops maps"),
-        ".addr_space.1" => Some("arena variables"),
         _ if name.starts_with("?.struct_ops") => Some("struct_ops maps"),
         _ => None,
     }

@@ -122,6 +122,9 @@ pub enum ObjectError {
         /// What needs it.
         what: &'static str,
     },
+    /// Variables in an arena, and no arena.
+    #[error("section '.addr_space.1' has variables of an arena, and no map is one")]
+    NoArena,
     /// A section that BTF describes is not in the file, or is empty.
     #[error("BTF describes section '{name}', which the file does not have")]
     Datasec {
@@ -189,11 +192,14 @@ pub enum SectionFlaw {
     /// The `version` section is not a 32-bit number.
     #[error("kernel version must have 4 bytes")]
     Version,
-    /// Definitions of the form that libbpf gave up in version 1.0.
-    #[error(
-        "legacy map definitions ('struct bpf_map_def SEC(\"maps\")') are not supported; use BTF-defined maps in SEC(\".maps\")"
-    )]
-    LegacyMaps,
+    /// Definitions without BTF of no known form.
+    #[error("legacy map definitions of no known form: {size} bytes for {symbols} symbols")]
+    LegacyMaps {
+        /// Bytes of the section.
+        size: usize,
+        /// Symbols in it.
+        symbols: usize,
+    },
 }
 
 /// What is wrong with a symbol.
@@ -231,6 +237,9 @@ pub enum SymbolFlaw {
         /// `st_size`.
         size: u64,
     },
+    /// A map definition that does not begin where one must.
+    #[error("is not at the start of a map definition")]
+    NotDefinition,
     /// A function that shares instructions with another of a different extent.
     #[error("function overlaps the one before it")]
     Overlap,

@@ -4,8 +4,8 @@
 //! of the kernel, which the loader puts into a map) or `.ksyms` (a symbol of the kernel). The kernel takes no BTF with
 //! externs, so both sections are rewritten to what it takes: options become variables of a map, kernel symbols
 //! variables of four bytes each.
-//! Externs are in libbpf's order, because the number of a missing function shows in the program: options by alignment,
-//! size and name, then kernel symbols by name.
+//! Externs are in libbpf's order, because the number of a missing function shows in the program: options by alignment (largest
+//! first), size (smallest first) and name, then kernel symbols by name.
 //! Does not know any kernel's symbols or options.
 
 use crate::elf::{Binding, Elf, Place, SymbolKind};
@@ -155,11 +155,11 @@ fn align(btf: &Btf, ty: TypeId) -> u32 {
     }
 }
 
-/// Order of externs before their names: options first, those of the largest alignment, then size, before others.
-fn rank(external: &Extern, align: u32) -> (u32, Reverse<u32>, Reverse<u32>) {
+/// Order of externs before their names: options first, those of the largest alignment, then of the smallest size.
+fn rank(external: &Extern, align: u32) -> (u32, Reverse<u32>, u32) {
     match external.kind {
-        ExternKind::Option { size, .. } => (0, Reverse(align), Reverse(size)),
-        ExternKind::Variable(_) | ExternKind::Function(_) => (1, Reverse(0), Reverse(0)),
+        ExternKind::Option { size, .. } => (0, Reverse(align), size),
+        ExternKind::Variable(_) | ExternKind::Function(_) => (1, Reverse(0), 0),
     }
 }
 

@@ -14,6 +14,7 @@ mod elf;
 mod error;
 mod externs;
 mod fixup;
+mod legacy;
 mod limits;
 mod maps;
 mod model;

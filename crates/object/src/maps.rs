@@ -2,13 +2,15 @@
 //!
 //! A definition is a global variable of `.maps` whose structure type carries the attributes: numbers as the length of
 //! the array that a member points to, types as what a member points to (the macros `__uint`, `__type`, `__array` and
-//! `__ulong` of `bpf_helpers.h`). Order is libbpf's: definitions by place, then data sections by section number, then
+//! `__ulong` of `bpf_helpers.h`). Order is libbpf's: definitions without BTF
+//! (`legacy`), definitions by place, then data sections by section number, then
 //! kernel options.
 
 use crate::collect::Parts;
-use crate::elf::SecIdx;
+use crate::elf::{Elf, SecIdx};
 use crate::error::{MapFlaw, ObjectError};
 use crate::externs::{Externs, KCONFIG};
+use crate::legacy;
 use crate::limits::MAP_FIELDS_MAX;
 use crate::model::{Contents, DataKind, ExternKind, Map, MapDef, MapIdx, MapOrigin, Pinning};
 use skep_btf::{Btf, Composite, Kind, Linkage, SecVar, TypeId};
@@ -21,6 +23,8 @@ pub(crate) struct Maps {
     pub(crate) list: Vec<Map>,
     /// Definitions by offset in `.maps`.
     pub(crate) defined: HashMap<u64, MapIdx>,
+    /// Definitions without BTF by offset in `maps`.
+    pub(crate) legacy: HashMap<u64, MapIdx>,
     /// Data maps by section.
     pub(crate) data: HashMap<SecIdx, MapIdx>,
     /// Definitions with initial values: where they begin in `.maps`, how many bytes they have, where the values begin.
@@ -38,16 +42,23 @@ pub(crate) struct Values {
 
 /// Builds all maps.
 pub(crate) fn collect(
+    elf: &Elf<'_>,
     parts: &Parts<'_>,
     btf: Option<&Btf>,
     externs: &mut Externs,
 ) -> Result<Maps, ObjectError> {
     let mut maps = Maps::default();
+    if let Some((section, bytes)) = &parts.legacy {
+        legacy::collect(elf, section, bytes, btf, &mut maps)?;
+    }
     if let Some(section) = &parts.maps {
         let btf = btf.ok_or(ObjectError::NoBtf {
             what: "map definitions",
         })?;
         maps.take_definitions(btf, section.size)?;
+    }
+    if let Some((section, contents)) = parts.arena {
+        maps.take_arena_variables(section, contents)?;
     }
     for data in &parts.data {
         let index = MapIdx(maps.list.len());
@@ -141,6 +152,25 @@ impl Maps {
         };
         for var in &datasec.vars {
             self.take_definition(btf, var, section_size)?;
+        }
+        Ok(())
+    }
+
+    /// Variables of an arena lie in the arena map, of which an object with such variables has one.
+    fn take_arena_variables(
+        &mut self,
+        section: SecIdx,
+        contents: &[u8],
+    ) -> Result<(), ObjectError> {
+        let is_arena = |map: &Map| map.def.map_type == MapType::ARENA;
+        let at = self
+            .list
+            .iter()
+            .position(is_arena)
+            .ok_or(ObjectError::NoArena)?;
+        self.data.insert(section, MapIdx(at));
+        if let Some(map) = self.list.get_mut(at) {
+            map.contents = Contents::Bytes(contents.to_vec());
         }
         Ok(())
     }

@@ -209,7 +209,7 @@ pub enum Pinning {
 pub enum Contents {
     /// Not a data map.
     None,
-    /// These bytes.
+    /// These bytes; for an arena, from its start.
     Bytes(Vec<u8>),
     /// Zeros, as many as the value has bytes.
     Zeros,
@@ -289,6 +289,14 @@ impl Object {
             .enumerate()
             .map(|(at, function)| (FunctionIdx(at), function));
         all.filter(|(_, function)| function.role != Role::Subprogram)
+    }
+
+    /// The subprogram of this name.
+    #[must_use]
+    pub fn subprogram(&self, name: &str) -> Option<FunctionIdx> {
+        let is_it =
+            |function: &Function| function.role == Role::Subprogram && function.name == name;
+        self.functions.iter().position(is_it).map(FunctionIdx)
     }
 
     /// All maps in the order in which libbpf creates them.

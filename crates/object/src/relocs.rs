@@ -41,6 +41,7 @@ struct Linker<'a, 'd> {
     starts: HashMap<(CodeIdx, InsnIdx), FunctionIdx>,
     maps: &'a Maps,
     maps_section: Option<SecIdx>,
+    legacy_section: Option<SecIdx>,
     externs: &'a HashMap<usize, ExternIdx>,
 }
 
@@ -64,6 +65,7 @@ pub(crate) fn link(
             .collect(),
         maps: &maps,
         maps_section: parts.maps.map(|section| section.index),
+        legacy_section: parts.legacy.map(|(section, _)| section.index),
         externs: &externs.by_symbol,
     };
     let mut slots = Vec::new();
@@ -239,14 +241,14 @@ impl<'a, 'd> Linker<'a, 'd> {
                 .function_at(section, bytes / i128::from(INSN_BYTES_64))
                 .map(Target::FunctionAddress);
         }
-        if Some(section) == self.maps_section {
-            let map = self
-                .maps
-                .defined
-                .get(&symbol.value)
-                .copied()
-                .ok_or(RelocFlaw::NotMap)?;
-            return Ok(Target::Map(map));
+        let defined = match Some(section) {
+            it if it == self.maps_section => Some(&self.maps.defined),
+            it if it == self.legacy_section => Some(&self.maps.legacy),
+            _ => None,
+        };
+        if let Some(defined) = defined {
+            let map = defined.get(&symbol.value).copied();
+            return map.map(Target::Map).ok_or(RelocFlaw::NotMap);
         }
         let map = self.maps.data.get(&section).copied();
         let map = map.ok_or_else(|| self.bad_section(section))?;

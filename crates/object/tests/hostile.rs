@@ -222,26 +222,24 @@ const CASES: &[Case] = &[
         },
         "section ",
     ),
-    (
-        "legacy_maps",
-        |b| {
-            let h = header_of(&b, ".rodata");
-            legacy(b, h)
-        },
-        "section 6 'maps': legacy map definitions",
-    ),
 ];
 
-/// Renames a section to `maps`: the tail of `.maps` would be shared, so a name is written over the string table's end.
-fn legacy(bytes: Vec<u8>, header: usize) -> Vec<u8> {
-    let strings = header_of(&bytes, ".strtab");
-    let (at, size) = (word(&bytes, strings + 0x18), word(&bytes, strings + 0x20));
-    let name = u32::try_from(size - 5).unwrap();
-    with(
-        with(bytes, at + size - 5, b"maps\0"),
-        header,
-        &name.to_le_bytes(),
-    )
+/// The section of definitions without BTF with another size: of no known form, then with half a definition too many.
+#[test]
+fn broken_legacy_definitions_have_their_errors() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/legacy_maps.bpf.o");
+    let bytes = std::fs::read(file).unwrap();
+    let header = header_of(&bytes, "maps");
+    for (size, want) in [
+        (71u64, "legacy map definitions of no known form"),
+        (48, "legacy map definitions of no known form"),
+        (40, "symbol "),
+    ] {
+        let broken = with(bytes.clone(), header + 0x20, &size.to_le_bytes());
+        let error = parse(&broken).unwrap_err().to_string();
+        let named = error.contains(want);
+        assert!(named, "{size}: {error}");
+    }
 }
 
 #[test]
