@@ -3,6 +3,7 @@
 use crate::objects::LoadStages;
 use crate::{BtfObject, Connection, MapBody, Object, Prog, name, tag};
 use skep_btf::Btf;
+use skep_btf::core::KernelBtf;
 use skep_contracts::{Version, prog_type};
 use skep_exec::{Image, Native};
 use skep_isa::{Imm64, Insn, InsnIdx, Program, RawInsn, decode};
@@ -72,6 +73,7 @@ fn try_load(connection: &Connection, load: &ProgLoad, log: &mut Log) -> Result<H
         btf: load.btf.map(|handle| connection.btf(handle)).transpose()?,
         funcs: func_records(load)?,
         lines: line_records(load)?,
+        kernel: connection.machine().config().kernel.clone(),
     };
     let begun = now_ns(Clock::Monotonic);
     let program = decode(&raw).map_err(|error| {
@@ -85,11 +87,12 @@ fn try_load(connection: &Connection, load: &ProgLoad, log: &mut Log) -> Result<H
     publish(connection, load, info, tag::tag(&raw), ready)
 }
 
-/// What BTF says about a program.
+/// What BTF says about a program, and the kernel's types.
 struct Info {
     btf: Option<Arc<BtfObject>>,
     funcs: Vec<FuncInfo>,
     lines: Vec<LineInfo>,
+    kernel: Option<Arc<KernelBtf>>,
 }
 
 /// A program that can run.
@@ -291,6 +294,7 @@ fn verify(
         maps: &descs,
         fd_array: &fd_array,
         btf,
+        kernel: info.kernel.as_deref(),
         func_info: &info.funcs,
         line_info: &info.lines,
         profile: Version::DEFAULT,
