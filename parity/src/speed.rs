@@ -115,7 +115,10 @@ fn figures(verdict: &Verdict) -> Option<(u32, u32)> {
 }
 
 fn print(timed: &mut [Timed], left_out: usize) {
-    println!("{} programs that both accept; {left_out} are left out", timed.len());
+    println!(
+        "{} programs that both accept; {left_out} are left out",
+        timed.len()
+    );
     let (long, short): (Vec<&Timed>, Vec<&Timed>) =
         timed.iter().partition(|one| one.linux >= TELLING_USEC);
     println!(
@@ -124,12 +127,19 @@ fn print(timed: &mut [Timed], left_out: usize) {
         geometric_mean(&long),
         totals(&long)
     );
-    println!("{} take less: ratio of totals {:.3}", short.len(), totals(&short));
+    println!(
+        "{} take less: ratio of totals {:.3}",
+        short.len(),
+        totals(&short)
+    );
     let slower = timed.iter().filter(|one| one.ratio() >= 1.0).count();
     println!("slower than Linux: {slower}");
     let mut insns: Vec<f64> = timed.iter().map(Timed::insns_ratio).collect();
     insns.sort_by(f64::total_cmp);
-    let same = insns.iter().filter(|ratio| (**ratio - 1.0).abs() < 1e-9).count();
+    let same = insns
+        .iter()
+        .filter(|ratio| (**ratio - 1.0).abs() < 1e-9)
+        .count();
     println!(
         "processed instructions, skep's to Linux's: median {:.3}, the same in {same}",
         insns.get(insns.len() / 2).copied().unwrap_or(f64::NAN)
@@ -137,13 +147,20 @@ fn print(timed: &mut [Timed], left_out: usize) {
     let head = "     ratio   skep [us]  Linux [us]      insns  ratio";
     timed.sort_by(|a, b| b.skep.total_cmp(&a.skep));
     println!("\nlongest\n{head}");
-    timed.iter().take(NAMED).for_each(|one| println!("{}", one.line()));
+    timed
+        .iter()
+        .take(NAMED)
+        .for_each(|one| println!("{}", one.line()));
     timed.sort_by(|a, b| b.ratio().total_cmp(&a.ratio()));
     println!("\nslowest beside Linux, of those that take it {TELLING_USEC} microseconds\n{head}");
     let telling = timed.iter().filter(|one| one.linux >= TELLING_USEC);
-    telling.take(NAMED).for_each(|one| println!("{}", one.line()));
+    telling
+        .take(NAMED)
+        .for_each(|one| println!("{}", one.line()));
     println!("\nprocessed instructions that differ by a fifth or more\n{head}");
-    let outliers = timed.iter().filter(|one| !(0.8..=1.2).contains(&one.insns_ratio()));
+    let outliers = timed
+        .iter()
+        .filter(|one| !(0.8..=1.2).contains(&one.insns_ratio()));
     outliers.for_each(|one| println!("{}", one.line()));
 }
 
