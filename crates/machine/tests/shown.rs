@@ -4,8 +4,8 @@
 use skep_isa::text::assemble;
 use skep_machine::{Body, Config, Connection, Machine, Peer};
 use skep_uapi::{
-    Bpf, Command, Engine, Errno, Existing, Handle, NetAttach, ProgLoad, ProgType, TestRun, Value,
-    XdpMode,
+    Arch, AttachType, Bpf, Command, Engine, Errno, Existing, Handle, NetAttach, ProgLoad, ProgType,
+    TestRun, Value, XdpMode,
 };
 
 fn connection() -> Connection {
@@ -24,6 +24,10 @@ fn load(connection: &Connection, prog_type: ProgType, text: &str) -> Handle {
         insns: insns.iter().flat_map(|slot| slot.to_bytes()).collect(),
         license: "GPL".to_owned(),
         name: "shown".to_owned(),
+        expected_attach_type: match prog_type {
+            ProgType::XDP => AttachType::XDP,
+            _ => AttachType(0),
+        },
         ..ProgLoad::default()
     };
     let reply = connection.call(Command::ProgLoad(Box::new(load)));
@@ -56,16 +60,19 @@ fn a_program_of_a_type_without_context_is_listed_and_dumped() {
     let prog = load(&connection, ProgType::SOCKET_FILTER, text);
     let held = connection.prog(prog).unwrap();
     assert!(matches!(held.body, Body::Shown { .. }));
-    let info = connection.call(Command::ProgInfo(prog)).result.unwrap();
+    let info = connection.call(Command::ProgInfo { prog }).result.unwrap();
     let Value::ProgInfo(info) = info else {
         panic!("{info:?}");
     };
-    assert_eq!((info.bytes_jited, info.verified_insns), (0, 4));
-    let code = connection.call(Command::ProgCode(prog)).result.unwrap();
+    assert_eq!((info.bytes_jited, info.verified_insns), (0, 6));
+    let code = connection.call(Command::ProgCode { prog }).result.unwrap();
     let Value::ProgCode(code) = code else {
         panic!("{code:?}");
     };
-    assert_eq!(code.xlated.len(), usize::try_from(info.bytes_xlated).unwrap());
+    assert_eq!(
+        code.xlated.len(),
+        usize::try_from(info.bytes_xlated).unwrap()
+    );
     assert!(code.jited.code.is_empty());
 }
 
@@ -76,16 +83,29 @@ fn nothing_runs_it() {
     assert_eq!(test_run(&connection, filter), Errno::EOPNOTSUPP);
     let probe = load(&connection, ProgType::KPROBE, "r0 = 0\nexit");
     assert_eq!(test_run(&connection, probe), Errno::ENOTSUPP);
-    // An XDP program that calls what has no body here (`bpf_get_numa_node_id` has one, `bpf_fib_lookup` has not).
-    let text = "r2 = r10\nr2 += -64\n*(u64 *)(r2 + 0) = 0\nr3 = 8\nr4 = 0\nr0 = 2\nexit";
-    let runs = load(&connection, ProgType::XDP, text);
-    assert!(connection.prog(runs).unwrap().image().is_ok());
-    let attach = Command::NetAttach(NetAttach {
-        prog: filter,
-        ifindex: 1,
-        mode: XdpMode::Any,
-        existing: Existing::Keep,
-        via: None,
-    });
-    assert_eq!(connection.call(attach).result.unwrap_err(), Errno::EINVAL);
+    // An XDP program whose helper (`bpf_jiffies64`) has no body.
+    let lacks = load(&connection, ProgType::XDP, "call 118\nr0 = 2\nexit");
+    assert_eq!(test_run(&connection, lacks), Errno::EOPNOTSUPP);
+    let attach = |prog| {
+        let attach = NetAttach {
+            prog,
+            ifindex: 1,
+            mode: XdpMode::Any,
+            existing: Existing::Replace,
+            via: None,
+        };
+        connection.call(Command::NetAttach(attach)).result
+    };
+    assert_eq!(attach(filter).unwrap_err(), Errno::EINVAL);
+    assert_eq!(attach(lacks).unwrap_err(), Errno::EOPNOTSUPP);
+    let held = connection.prog(lacks).unwrap();
+    assert!(connection.with_runner(&held, |_| ()).is_err());
+    let compile = Command::ProgCompile {
+        prog: lacks,
+        arch: Arch::Aarch64,
+    };
+    assert_eq!(
+        connection.call(compile).result.unwrap_err(),
+        Errno::EOPNOTSUPP
+    );
 }
