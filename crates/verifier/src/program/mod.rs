@@ -16,6 +16,7 @@ pub(crate) use btf_info::{FuncDecl, Param, Returns};
 pub(crate) use cfg::Point;
 
 use crate::env::Env;
+use crate::limits::FRAMES_MAX;
 use crate::reject::Reject;
 use crate::state::{State, SubprogIdx};
 use skep_contracts::ProgTypeRow;
@@ -120,12 +121,12 @@ impl Checked {
     }
 
     /// Registers live in each frame of a state at `at`: outer frames go on after their calls.
-    pub(crate) fn live_regs_at(&self, state: &State, at: InsnIdx) -> Vec<u16> {
-        let calls = state.call_sites().map(|call| InsnIdx(call.0 + 1));
-        calls
-            .chain([at])
-            .map(|at| self.live_regs.get(at.index()).copied().unwrap_or(u16::MAX))
-            .collect()
+    pub(crate) fn live_regs_at(&self, state: &State, at: InsnIdx) -> [u16; FRAMES_MAX] {
+        let mut live = [0; FRAMES_MAX];
+        for (live, at) in live.iter_mut().zip(state.return_points(at)) {
+            *live = self.live_regs.get(at.index()).copied().unwrap_or(u16::MAX);
+        }
+        live
     }
 
     /// Where control may go after an instruction within its function.
