@@ -61,7 +61,7 @@ fn publish(maps: Vec<MapRef>) -> Result<Image, PublishError> {
     let program = skep_isa::text::assemble(text).unwrap();
     let verified = verify(program, &env, &mut Log::new(LogLevel::NONE)).unwrap();
     Image::publish(
-        skep_xlate::translate(verified).unwrap(),
+        skep_xlate::translate(&verified).unwrap(),
         maps,
         Native::IfPossible,
     )

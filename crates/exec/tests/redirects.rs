@@ -81,7 +81,7 @@ fn image(body: &str, map: &MapRef) -> Image {
     };
     let program = skep_isa::text::assemble(&format!("{body}exit")).unwrap();
     let verified = verify(program, &env, &mut Log::new(LogLevel::NONE)).unwrap();
-    let xlated = skep_xlate::translate(verified).unwrap();
+    let xlated = skep_xlate::translate(&verified).unwrap();
     let maps = xlated.used_maps().iter().map(|_| Arc::clone(map)).collect();
     Image::publish(xlated, maps, Native::IfPossible).unwrap()
 }

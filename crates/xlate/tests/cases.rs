@@ -36,7 +36,7 @@ fn xlated(case: &Case) -> Xlated {
         profile: Version::DEFAULT,
     };
     let verified = verify(program, &env, &mut Log::new(LogLevel::NONE));
-    translate(verified.unwrap_or_else(|reject| panic!("{reject}"))).unwrap()
+    translate(&verified.unwrap_or_else(|reject| panic!("{reject}"))).unwrap()
 }
 
 fn text(xlated: &Xlated) -> String {

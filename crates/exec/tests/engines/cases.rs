@@ -50,7 +50,7 @@ fn verified_cases_of_translation() {
             };
             let verified = verify(program(case), &env, &mut Log::new(LogLevel::NONE));
             let verified = verified.unwrap_or_else(|reject| panic!("{reject}"));
-            let xlated = skep_xlate::translate(verified).unwrap();
+            let xlated = skep_xlate::translate(&verified).unwrap();
             let image = Image::publish(xlated, Vec::new(), Native::IfPossible).unwrap();
             let outcomes = [EngineKind::Checked, EngineKind::Interp, EngineKind::Native]
                 .into_iter()
