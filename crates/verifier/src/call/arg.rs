@@ -194,8 +194,7 @@ impl Path<'_> {
                 Ok(())
             }
             ArgKind::SockOrBtf | ArgKind::SockOrBtfOrNull if value.kind.is_socket() => Ok(()),
-            // References do not exist yet: no socket is held.
-            ArgKind::SockReleased => Err(Reject::NotReferenced { at: self.at, reg }),
+            ArgKind::SockReleased => self.check_released(reg, &value),
             ArgKind::SockOrBtf
             | ArgKind::SockOrBtfOrNull
             | ArgKind::Btf

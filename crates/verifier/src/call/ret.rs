@@ -18,7 +18,12 @@ impl Path<'_> {
             RetKind::Void => Reg::UNINIT,
             RetKind::Integer => Reg::scalar(range(args)),
             RetKind::SockOrNull => self.pointer_with_id(Kind::ObjectOrNull(Object::Sock)),
-            RetKind::TcpSockOrNull => self.pointer_with_id(Kind::ObjectOrNull(Object::TcpSock)),
+            RetKind::SockAcquiredOrNull => self.acquired(Kind::ObjectOrNull(Object::Sock)),
+            RetKind::SockCommonAcquiredOrNull => {
+                self.acquired(Kind::ObjectOrNull(Object::SockCommon))
+            }
+            RetKind::SockCastOrNull => self.cast(args, Kind::ObjectOrNull(Object::Sock)),
+            RetKind::TcpSockCastOrNull => self.cast(args, Kind::ObjectOrNull(Object::TcpSock)),
             RetKind::Unsupported => {
                 let name = helper_name(args.row.id.0.cast_signed()).unwrap_or_default();
                 let what = format!("helper {name}");
