@@ -54,7 +54,11 @@ impl Run {
             checked,
             paint: super::report::Paint::of(io::stdout().is_terminal()),
         };
-        if words.figures == Figures::Hidden || !matches!(checked.verification.verdict, Verdict::Accepted { .. }) {
+        let accepted = matches!(checked.verification.verdict, Verdict::Accepted { .. });
+        if words.figures == Figures::Hidden || !accepted {
+            if !accepted && !self.programs.is_empty() {
+                writeln!(session.out.results())?;
+            }
             report.text(session.out.results())?;
         }
         if words.log != 0 {

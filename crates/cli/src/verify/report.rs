@@ -147,7 +147,7 @@ impl Report<'_> {
             out,
             "{:gutter$}{arrow} {}:{}{function}",
             "",
-            escape(&line.file),
+            escape(line.file.trim_start_matches("./")),
             line.line
         )?;
         writeln!(out, "{:gutter$} {bar}", "")?;
@@ -165,7 +165,8 @@ impl Report<'_> {
         gutter: usize,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let state = match held.state.is_empty() {
+        // A number is the same in both words.
+        let state = match held.state.is_empty() || held.meaning.ends_with(&held.state) {
             true => String::new(),
             false => format!(" [{}]", held.state),
         };
@@ -190,8 +191,7 @@ impl Report<'_> {
         gutter: usize,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let turns = explanation.turns.iter();
-        let turns: Vec<&Turn> = turns.filter(|turn| !is_same_line(&turn.from, &turn.to)).collect();
+        let turns = by_lines(&explanation.turns);
         let left_out = turns.len().saturating_sub(TURNS_SHOWN);
         if left_out > 0 {
             let text = format!("({left_out} earlier turns)");
@@ -212,6 +212,27 @@ impl Report<'_> {
         }
         Ok(())
     }
+}
+
+/// Turns from line to line: those within a line are none, and those between the same lines are one, the last.
+fn by_lines(turns: &[Turn]) -> Vec<Turn> {
+    let mut out: Vec<Turn> = Vec::new();
+    for turn in turns {
+        if turn.kind == TurnKind::Branch && is_same_line(&turn.from, &turn.to) {
+            continue;
+        }
+        let mut turn = turn.clone();
+        let same = out.iter().position(|other| {
+            turn.kind == other.kind
+                && is_same_line(&turn.from, &other.from)
+                && is_same_line(&turn.to, &other.to)
+        });
+        if let Some(same) = same {
+            turn.times += out.remove(same).times;
+        }
+        out.push(turn);
+    }
+    out
 }
 
 fn title(one: &Verification) -> String {

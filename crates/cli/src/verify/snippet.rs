@@ -29,7 +29,10 @@ pub(super) fn of(line: &SourceLine) -> Snippet {
         .and_then(|at| at.checked_sub(indent))
         .filter(|at| *at < text.len());
     let (before, width) = start.map_or((0, 0), |start| {
-        let from = begin(&text, start);
+        let from = match postfix(&text, start) {
+            true => operand(&text, start),
+            false => begin(&text, start),
+        };
         (from, end(&text, start).saturating_sub(from))
     });
     Snippet {
@@ -54,23 +57,39 @@ fn begin(text: &[char], at: usize) -> usize {
         } else {
             return from;
         };
-        let mut start = left;
-        while start > 0 {
-            let c = text[start - 1];
-            match c {
-                ')' | ']' => match opening(text, start - 1) {
-                    Some(open) => start = open,
-                    None => return from,
-                },
-                c if is_word(c) => start -= 1,
-                _ => break,
-            }
-        }
+        let start = name(text, left);
         if start == left {
             return from;
         }
         from = start;
     }
+}
+
+/// Where the name, call or element begins that ends at `to`; `to` if there is none.
+fn name(text: &[char], to: usize) -> usize {
+    let mut start = to;
+    while let Some(left) = start.checked_sub(1) {
+        match text[left] {
+            ')' | ']' => match opening(text, left) {
+                Some(open) => start = open,
+                None => return to,
+            },
+            c if is_word(c) => start = left,
+            _ => break,
+        }
+    }
+    start
+}
+
+/// Whether an increment or decrement of what is before it begins at `at`.
+fn postfix(text: &[char], at: usize) -> bool {
+    let operator = text[at..].starts_with(&['+', '+']) || text[at..].starts_with(&['-', '-']);
+    operator && name(text, at) < at
+}
+
+/// Where the expression begins that ends at `to`.
+fn operand(text: &[char], to: usize) -> usize {
+    begin(text, name(text, to))
 }
 
 /// The bracket that the one at `at` closes.
@@ -79,7 +98,8 @@ fn opening(text: &[char], at: usize) -> Option<usize> {
     for (index, c) in text.iter().enumerate().take(at + 1).rev() {
         match c {
             ')' | ']' => depth += 1,
-            '(' | '[' => depth -= 1,
+            // The first is a closing one, so that there is one to take away.
+            '(' | '[' => depth = depth.saturating_sub(1),
             _ => {}
         }
         if depth == 0 {
@@ -121,7 +141,7 @@ fn closing(text: &[char], at: usize) -> Option<usize> {
     for (index, c) in text.iter().enumerate().skip(at) {
         match c {
             '(' | '[' => depth += 1,
-            ')' | ']' => depth -= 1,
+            ')' | ']' => depth = depth.saturating_sub(1),
             _ => {}
         }
         if depth == 0 {
@@ -143,6 +163,8 @@ mod tests {
             ("  x = eth->h_proto + 1;", "h_proto", "eth->h_proto"),
             ("  y = a[i].b->c(d, e).f * 2;", "c(", "a[i].b->c(d, e).f"),
             ("  *value += 1;", "*", "*value"),
+            ("  a->b[1]++;", "++", "a->b[1]++"),
+            ("  x = --y;", "--", "--y"),
             ("  if (p + 1 > end)", "+", "+"),
             ("  if (p + 1 > end)", "if", "if"),
             ("  broken(a, b", "broken", "broken(a, b"),

@@ -44,8 +44,11 @@ pub(super) fn meaning(path: &Path<'_>, reg: &Reg) -> String {
         Kind::Uninit => "nothing on this path: it was not written, or a call left it undefined".to_owned(),
         Kind::Scalar => number(&reg.value),
         Kind::Ctx => {
-            let name = path.row.ctx.map_or("context", |ctx| ctx.name);
-            format!("the program's context (struct {name}){}", offset(reg))
+            let name = match path.row.ctx.map_or("", |ctx| ctx.name) {
+                "" => String::new(),
+                name => format!(" (struct {name})"),
+            };
+            format!("the program's context{name}{}", offset(reg))
         }
         Kind::Stack(frame) if usize::from(frame) + 1 == path.state.depth() => {
             format!("an address on this function's stack{}", offset(reg))
@@ -131,6 +134,9 @@ pub(super) fn number(value: &Scalar) -> String {
     }
     match (unsigned.min, unsigned.max) {
         (0, u64::MAX) => "a number of which nothing is known".to_owned(),
+        (0, max) if max == u64::from(u32::MAX) => {
+            "any number of 32 bits (0 to 4294967295)".to_owned()
+        }
         (min, u64::MAX) => format!("a number of {min} or more, unsigned"),
         (min, max) => format!("a number from {min} to {max}"),
     }

@@ -17,7 +17,7 @@ use crate::env::Env;
 use crate::path::Path;
 use crate::reject::Reject;
 use place::Places;
-use skep_isa::{Insn, InsnIdx, Reg as R};
+use skep_isa::{Insn, InsnIdx, Operand, Reg as R};
 
 /// Why a program is refused, for its author.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -165,10 +165,17 @@ impl Scene<'_> {
         if let Some(reg) = words::subject(reject) {
             return vec![reg];
         }
+        let insn = at.and_then(|at| self.insns.get(at.index()));
+        if let (true, Some(Insn::Alu { dst, src, .. })) = (words::is_of_sum(reject), insn) {
+            let index = match src {
+                Operand::Reg(src) => Some(*src),
+                Operand::Imm(_) => None,
+            };
+            return [*dst].into_iter().chain(index).collect();
+        }
         if !words::is_of_access(reject) {
             return Vec::new();
         }
-        let insn = at.and_then(|at| self.insns.get(at.index()));
         match insn {
             Some(Insn::Load { base, .. } | Insn::Store { base, .. }) => vec![*base],
             Some(Insn::Atomic { dst, .. }) => vec![*dst],

@@ -5,7 +5,7 @@ use crate::explain::Scene;
 use crate::explain::held::bytes_text;
 use crate::reject::{Bound, Dir, Reject};
 use crate::state::Kind;
-use skep_contracts::{FieldKind, PacketEffect, helper};
+use skep_contracts::{FieldAccess, FieldKind, PacketEffect, helper};
 use skep_isa::{CallTarget, Insn, Reg as R};
 use skep_uapi::HelperId;
 
@@ -66,7 +66,7 @@ fn beyond_range(scene: &Scene<'_>, off: i64, size: u32, reg_off: i64, range: u32
     match range {
         0 => words.advise(format!(
             "check the bounds first: `if (ptr + {needed} > data_end) return ...;`, where ptr is the pointer before \
-             its constant offset"
+             its constant offset, and access it on the other branch"
         )),
         _ => words.advise(format!(
             "let the check cover {} more: `if (ptr + {needed} > data_end) return ...;`",
@@ -286,26 +286,38 @@ fn context(scene: &Scene<'_>, off: i64, size: u32) -> Words {
     let Some(layout) = layout else {
         return Words::new(format!("the context has no {} at offset {off}", bytes_text(size.into())));
     };
-    let name = layout.name;
+    let name = match layout.name {
+        "" => "its context".to_owned(),
+        name => format!("struct {name}"),
+    };
     let verb = scene.verb();
     let field = u32::try_from(off).ok().and_then(|off| layout.field_at(off));
     let Some(field) = field else {
         return Words::new(format!(
-            "the program {verb} {} at offset {off} of its context, where struct {name} ({}) has no field for {} programs",
+            "the program {verb} {} at offset {off} of {name}, where there is nothing that {} programs may use",
             bytes_text(size.into()),
-            bytes_text(layout.bytes.into()),
             prog_type(scene)
         ))
         .advise("use a field that this program type has; is the program in the right section (SEC)?");
     };
     let words = Words::new(format!(
-        "the program {verb} {} of '{}' in struct {name}, which {} programs may not do",
+        "the program {verb} {} of '{}' in {name}, which {} programs may not do",
         bytes_text(size.into()),
         field.name,
         prog_type(scene)
     ));
+    let whole = FieldAccess {
+        offset: field.offset,
+        bytes: field.bytes,
+        attach: scene.env.expected_attach_type,
+    };
     match (verb, field.kind) {
-        ("writes", _) => words.advise(format!("'{}' can only be read here, or only be written in its whole size", field.name)),
+        ("writes", _) if layout.writable(whole).is_some() => words.advise(format!(
+            "write '{}' in its whole size of {}",
+            field.name,
+            bytes_text(field.bytes.into())
+        )),
+        ("writes", _) => words.advise(format!("'{}' can only be read here", field.name)),
         (_, FieldKind::Scalar) => words.advise(format!(
             "read '{}' in its whole size of {}, aligned",
             field.name,

@@ -135,17 +135,23 @@ fn wrong_kind(scene: &Scene<'_>, reg: R, kind: &str, expected: &str) -> Words {
         (Some(path), Some(value)) => meaning(path, value),
         (_, _) => kind.to_owned(),
     };
-    let words = Words::new(format!(
-        "{} is {is}, where {expected} is expected",
-        argument(scene, reg)
-    ));
+    let wanted = match expected {
+        "ctx" => "the context",
+        "fp" => "an address on the stack",
+        "map_ptr" => "a map",
+        list if list.contains("map_value") => "a pointer to memory (stack, packet, map value)",
+        list if list.contains("sock") => "a socket",
+        other => other,
+    };
+    let words = Words::new(format!("{} is {is}, where {wanted} is expected", argument(scene, reg)));
     if kind.contains("or_null") {
         return words.advise("check it first: `if (!ptr) return ...;`");
     }
     match expected {
         "ctx" => words.advise("pass the context as it was given to the program"),
-        _ if kind == "scalar" => words.advise("pass the address of memory (`&variable`), not a number"),
-        _ => words.advise("pass a pointer of an expected kind; copy the data to the stack if need be"),
+        _ if kind == "scalar" && wanted.contains("memory") => words.advise("pass the address of memory (`&variable`), not a number"),
+        _ if wanted.contains("memory") => words.advise("copy the data to the stack and pass its address"),
+        _ => words.advise(format!("pass {wanted}")),
     }
 }
 

@@ -111,6 +111,18 @@ pub(super) fn is_of_access(reject: &Reject) -> bool {
     )
 }
 
+/// Whether a refusal is one of a number added to a pointer.
+pub(super) fn is_of_sum(reject: &Reject) -> bool {
+    use Reject as J;
+    matches!(
+        reject,
+        J::PointerUnboundedMin { .. }
+            | J::PointerSum { .. }
+            | J::PointerConstant { .. }
+            | J::PointerOffset { .. }
+    )
+}
+
 /// The instruction that a refusal before any walk is about.
 pub(super) fn structure_place(reject: &Reject) -> Option<InsnIdx> {
     use Reject as J;
