@@ -24,6 +24,7 @@ mod reasons;
 mod rows;
 mod sheet;
 mod side;
+mod speed;
 mod struct_tests;
 mod table;
 mod worker;
@@ -39,6 +40,9 @@ fn main() -> ExitCode {
         }
         ["parity", ref words @ ..] => {
             options::Parity::read(words).and_then(|options| parity::run(&options))
+        }
+        ["speed", ref words @ ..] => {
+            options::Parity::read(words).and_then(|options| speed::run(&options))
         }
         // What the pool starts.
         ["worker"] => worker::run(),

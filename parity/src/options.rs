@@ -7,6 +7,7 @@ use std::path::PathBuf;
 pub(crate) const USAGE: &str = "\
 usage: cargo xtask corpus [--cpu v3|v4] [--corpus FOLDER]
        cargo xtask parity [OPTION...]
+       cargo xtask bench verify [OPTION...]
   --tier core|ext|kernel|all  which programs (default: those with a target; all: also un-annotated ones of every tier)
   --filter TEXT               programs with TEXT in OBJECT/PROGRAM
   --list                      name each difference, with both sides' verdicts and messages

@@ -21,6 +21,7 @@ usage: cargo xtask TASK
                   every program of the corpus on skep and on Linux, in one table; `parity --help` tells the options
   lines           lines of code and of tests, by crate
   bench load      time to load examples and benchmarks, by stage, beside Linux
+  bench verify    time to verify the kernel's selftests, beside Linux
   bench exec      time of a run, by engine, beside Linux
   bench start     time of whole commands, from their start to their end";
 
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
             .map_err(|e| e.to_string()),
         ["fuzz", ref words @ ..] => fuzz::Request::read(words).and_then(|request| request.run()),
         [task @ ("corpus" | "parity"), ref words @ ..] => parity::run(task, words),
+        ["bench", "verify", ref words @ ..] => parity::run("speed", words),
         ["bench", name] => bench::run(name),
         _ => Err(USAGE.to_owned()),
     };

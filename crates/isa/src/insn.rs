@@ -15,12 +15,14 @@ pub struct InsnIdx(pub u32);
 impl InsnIdx {
     /// As an index into a slice.
     #[must_use]
+    #[inline]
     pub fn index(self) -> usize {
         usize::try_from(self.0).expect("usize holds 32 bits on every host skep builds for")
     }
 
     /// The slot `slots` further on; wrapping, because a hostile offset may leave the program.
     #[must_use]
+    #[inline]
     pub fn offset(self, slots: i64) -> i64 {
         i64::from(self.0).wrapping_add(slots)
     }
@@ -78,6 +80,7 @@ impl Reg {
 
     /// The register numbered `number`, if there is one.
     #[must_use]
+    #[inline]
     pub const fn new(number: u8) -> Option<Self> {
         if number <= 10 {
             Some(Self(number))
@@ -88,12 +91,14 @@ impl Reg {
 
     /// Its number, 0 to 10.
     #[must_use]
+    #[inline]
     pub const fn number(self) -> u8 {
         self.0
     }
 
     /// Its number as an index.
     #[must_use]
+    #[inline]
     pub const fn index(self) -> usize {
         self.0 as usize
     }

@@ -6,7 +6,7 @@
 
 use crate::{Machine, Object};
 use skep_loader::{LoadError, Options, Programs};
-use skep_machine::{Connection, Examined, Peer, Refusal};
+use skep_machine::{Config, Connection, Examined, Peer, Refusal};
 use skep_uapi::{Bpf, Command, Errno, Handle, ProgLoad, ProgType, Reply, Value};
 use skep_verifier::Stats;
 use std::sync::atomic::AtomicU32;
@@ -118,7 +118,10 @@ pub fn one(object: &Object, program: &str, options: &VerifyOptions) -> Verificat
         programs: Programs::Named(vec![program.to_owned()]),
         ..options.load.clone()
     };
-    let machine = Machine::new();
+    let machine = Machine::with_config(Config {
+        kernel: load.btf.clone(),
+        ..Config::of_host()
+    });
     let connection = machine.connect(Peer::this_process());
     let examiner = Examiner {
         connection: &connection,
@@ -147,7 +150,11 @@ pub fn one(object: &Object, program: &str, options: &VerifyOptions) -> Verificat
             verification.log = kept.examined.log;
             verification.verdict = match kept.examined.result {
                 Ok(verified) => Verdict::Accepted {
-                    stack_bytes: verified.subprogs().iter().map(|sub| sub.stack_bytes).collect(),
+                    stack_bytes: verified
+                        .subprogs()
+                        .iter()
+                        .map(|sub| sub.stack_bytes)
+                        .collect(),
                 },
                 Err(refusal) => Verdict::Rejected(refusal),
             };

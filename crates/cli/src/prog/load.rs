@@ -61,8 +61,8 @@ fn run(session: &mut Session, args: &mut Args, which: Which) -> Outcome {
         return Err(refused(&pin_path, Errno::EEXIST));
     }
     let options = Options::new(object_name(&object_path));
-    let mut options = with_kernel(options, &object, session.options.btf.as_deref())
-        .map_err(Failure::message)?;
+    let mut options =
+        with_kernel(options, &object, session.options.btf.as_deref()).map_err(Failure::message)?;
     options.prog_kind = request.kind;
     options.reuse = request.reuse.clone();
     options.log_level = if session.options.debug {

@@ -78,7 +78,8 @@ fn load(options: &RunOptions, machine: &Machine) -> Outcome<Ready> {
         .map_or(options.file.as_path(), |temporary| temporary.path());
     let object = Object::open(path).map_err(|error| refused(&options.file, &error))?;
     let load = skep::Options::new(object.name().clone());
-    let load = crate::prog::load::with_kernel(load, object.parsed(), options.btf.as_deref()).map_err(Failure::message)?;
+    let load = crate::prog::load::with_kernel(load, object.parsed(), options.btf.as_deref())
+        .map_err(Failure::message)?;
     let loaded = machine
         .load_with(&object, &load)
         .map_err(|error| refused(&options.file, &error))?;

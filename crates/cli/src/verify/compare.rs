@@ -72,7 +72,11 @@ impl Older {
             };
             Some(((file_name(&file).to_owned(), text("program")?), figures))
         };
-        programs.iter().map(program).collect::<Option<_>>().map(Self)
+        programs
+            .iter()
+            .map(program)
+            .collect::<Option<_>>()
+            .map(Self)
     }
 
     /// Compares a run with it.
@@ -124,17 +128,24 @@ impl Row {
     /// Whether it was accepted and no longer is.
     fn is_regression(&self) -> bool {
         let accepted = |figures: &Option<Figures>| {
-            figures.as_ref().map(|figures| figures.verdict == "accepted")
+            figures
+                .as_ref()
+                .map(|figures| figures.verdict == "accepted")
         };
         accepted(&self.old) == Some(true) && accepted(&self.new) == Some(false)
     }
 
     fn cells(&self) -> Vec<String> {
         let verdict = |figures: &Option<Figures>| {
-            figures.as_ref().map_or("-", |figures| &figures.verdict).to_owned()
+            figures
+                .as_ref()
+                .map_or("-", |figures| &figures.verdict)
+                .to_owned()
         };
         let insns = |figures: &Option<Figures>| {
-            figures.as_ref().map_or_else(|| "-".to_owned(), |figures| figures.insns.to_string())
+            figures
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), |figures| figures.insns.to_string())
         };
         let (old, new) = (self.old.as_ref(), self.new.as_ref());
         let change = |of: fn(&Figures) -> i64| match (old.map(of), new.map(of)) {

@@ -62,12 +62,7 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
 }
 
 /// Verifies a file's programs and shows each verdict.
-fn check_file(
-    session: &mut Session,
-    words: &VerifyWords,
-    file: &str,
-    run: &mut Run,
-) -> Outcome {
+fn check_file(session: &mut Session, words: &VerifyWords, file: &str, run: &mut Run) -> Outcome {
     let object = Object::open(file).map_err(|error| not_opened(escape(&error.to_string())))?;
     let load = Options {
         prog_kind: words.kind,

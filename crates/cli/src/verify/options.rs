@@ -37,7 +37,10 @@ pub(super) enum Figures {
 /// The rows of options; help derives from them.
 fn clap_command() -> Command {
     let flag = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+        Arg::new(name)
+            .long(name)
+            .action(ArgAction::SetTrue)
+            .help(help)
     };
     Command::new("skep verify")
         .about("Verify the programs of object files, and say why those that are rejected are")
@@ -105,7 +108,8 @@ fn read(matches: &ArgMatches) -> Outcome<VerifyWords> {
     let mut rest = matches.get_many::<String>("words").unwrap_or_default();
     while let Some(word) = rest.next() {
         let mut value = || {
-            let missing = || Failure::message(format!("'{word}' needs at least 1 arguments, 0 found"));
+            let missing =
+                || Failure::message(format!("'{word}' needs at least 1 arguments, 0 found"));
             rest.next().ok_or_else(missing)
         };
         match word.as_str() {
@@ -147,8 +151,14 @@ mod tests {
             Err(Failure::Message { text, .. }) => text,
             other => format!("{other:?}"),
         };
-        assert_eq!(text("a.o prog"), "'prog' needs at least 1 arguments, 0 found");
+        assert_eq!(
+            text("a.o prog"),
+            "'prog' needs at least 1 arguments, 0 found"
+        );
         assert_eq!(text("prog x"), "no FILE to verify");
-        assert_eq!(text("a.o type nonsense"), "'nonsense' is not a program type");
+        assert_eq!(
+            text("a.o type nonsense"),
+            "'nonsense' is not a program type"
+        );
     }
 }

@@ -84,7 +84,10 @@ impl Run {
 
     /// How many have the verdict with this word.
     fn count(&self, word: &str) -> usize {
-        let words = self.programs.iter().map(|one| stats::word(&one.verification.verdict));
+        let words = self
+            .programs
+            .iter()
+            .map(|one| stats::word(&one.verification.verdict));
         words.filter(|one| *one == word).count()
     }
 }
@@ -104,8 +107,15 @@ impl Record for End<'_> {
         if run.programs.len() > 1 {
             let counts = ["accepted", "rejected", "no verdict"].map(|word| (run.count(word), word));
             let counts = counts.iter().filter(|(count, _)| *count > 0);
-            let counts: Vec<String> = counts.map(|(count, word)| format!("{count} {word}")).collect();
-            writeln!(out, "{} programs: {}", run.programs.len(), counts.join(", "))?;
+            let counts: Vec<String> = counts
+                .map(|(count, word)| format!("{count} {word}"))
+                .collect();
+            writeln!(
+                out,
+                "{} programs: {}",
+                run.programs.len(),
+                counts.join(", ")
+            )?;
         }
         match &self.comparison {
             Some(comparison) => comparison.text(out),
@@ -116,7 +126,8 @@ impl Record for End<'_> {
     fn json(&self) -> Node {
         let run = self.run;
         let failures = run.failures.iter();
-        let failures = failures.map(|failure| json!({ "file": failure.file, "error": failure.error }));
+        let failures =
+            failures.map(|failure| json!({ "file": failure.file, "error": failure.error }));
         let mut document = json!({
             "programs": run.programs.iter().map(Checked::json).collect::<Vec<_>>(),
             "errors": failures.collect::<Vec<_>>(),

@@ -154,7 +154,12 @@ impl Report<'_> {
         let number = self.paint.blue(&format!("{:>gutter$}", line.line));
         writeln!(out, "{number} {bar} {}", escape(&snippet.text))?;
         let mark = self.paint.red(&"^".repeat(snippet.width));
-        let mark = format!("{:before$}{mark} {}", "", escape(&place.insn), before = snippet.before);
+        let mark = format!(
+            "{:before$}{mark} {}",
+            "",
+            escape(&place.insn),
+            before = snippet.before
+        );
         writeln!(out, "{:gutter$} {bar} {}", "", mark.trim_end())
     }
 
@@ -174,12 +179,22 @@ impl Report<'_> {
         self.note(&held.register, &text, gutter, out)?;
         let mut rest: &[Origin] = &held.origins;
         while let Some(first) = rest.first() {
-            let same = rest.iter().take_while(|origin| is_same_line(&origin.place, &first.place));
+            let same = rest
+                .iter()
+                .take_while(|origin| is_same_line(&origin.place, &first.place));
             let count = same.count().max(1);
             let (line, after) = rest.split_at(count);
             rest = after;
-            let how: Vec<&str> = line.iter().rev().map(|origin| origin.how.as_str()).collect();
-            let text = format!("{} ({})", whole(&first.place, explanation), how.join(", then "));
+            let how: Vec<&str> = line
+                .iter()
+                .rev()
+                .map(|origin| origin.how.as_str())
+                .collect();
+            let text = format!(
+                "{} ({})",
+                whole(&first.place, explanation),
+                how.join(", then ")
+            );
             self.note("from", &text, gutter, out)?;
         }
         Ok(())
@@ -244,7 +259,10 @@ fn title(one: &Verification) -> String {
 
 /// Columns for the line number.
 fn gutter(explanation: &Explanation) -> usize {
-    let line = explanation.place.as_ref().and_then(|place| place.source.as_ref());
+    let line = explanation
+        .place
+        .as_ref()
+        .and_then(|place| place.source.as_ref());
     line.map_or(1, |line| line.line.to_string().len())
 }
 
@@ -260,7 +278,10 @@ fn short(place: &Place, explanation: &Explanation) -> String {
     let Some(line) = &place.source else {
         return format!("instruction {}", place.at);
     };
-    let main = explanation.place.as_ref().and_then(|place| place.source.as_ref());
+    let main = explanation
+        .place
+        .as_ref()
+        .and_then(|place| place.source.as_ref());
     match main.is_some_and(|main| main.file == line.file) {
         true => format!("line {}", line.line),
         false => format!("{}:{}", file_name(&line.file), line.line),

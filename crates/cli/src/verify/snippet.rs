@@ -111,7 +111,10 @@ fn opening(text: &[char], at: usize) -> Option<usize> {
 
 /// Where the expression ends that goes on at `at`.
 fn end(text: &[char], at: usize) -> usize {
-    let prefix = text[at..].iter().take_while(|c| "*&!~-+".contains(**c)).count();
+    let prefix = text[at..]
+        .iter()
+        .take_while(|c| "*&!~-+".contains(**c))
+        .count();
     let mut to = at + prefix;
     let word = text[to..].iter().take_while(|c| is_word(**c)).count();
     if word == 0 && text.get(to) != Some(&'(') {

@@ -41,7 +41,9 @@ fn in_log(path: &Path<'_>, reg: &Reg) -> String {
 /// In plain words.
 pub(super) fn meaning(path: &Path<'_>, reg: &Reg) -> String {
     match reg.kind {
-        Kind::Uninit => "nothing on this path: it was not written, or a call left it undefined".to_owned(),
+        Kind::Uninit => {
+            "nothing on this path: it was not written, or a call left it undefined".to_owned()
+        }
         Kind::Scalar => number(&reg.value),
         Kind::Ctx => {
             let name = match path.row.ctx.map_or("", |ctx| ctx.name) {
@@ -57,7 +59,10 @@ pub(super) fn meaning(path: &Path<'_>, reg: &Reg) -> String {
         Kind::MapPtr(map) => format!("the map {}", map_text(path, map)),
         Kind::MapValue(map) => format!("a value of the map {}{}", map_text(path, map), offset(reg)),
         Kind::MapValueOrNull(map) => {
-            format!("a value of the map {}, or null if there is none", map_text(path, map))
+            format!(
+                "a value of the map {}, or null if there is none",
+                map_text(path, map)
+            )
         }
         Kind::Packet => packet(reg, "a packet pointer"),
         Kind::PacketMeta => packet(reg, "a pointer to the packet's metadata"),
@@ -75,7 +80,10 @@ fn object_text(object: Object) -> String {
         Object::SockCommon => "a socket (struct bpf_sock, any state)".to_owned(),
         Object::TcpSock => "a TCP socket".to_owned(),
         Object::FlowKeys => "the flow keys".to_owned(),
-        #[allow(unreachable_patterns, reason = "objects that have no words of their own")]
+        #[allow(
+            unreachable_patterns,
+            reason = "objects that have no words of their own"
+        )]
         object => format!("a kernel structure ({})", Kind::Object(object).name()),
     }
 }
@@ -83,7 +91,10 @@ fn object_text(object: Object) -> String {
 fn packet(reg: &Reg, what: &str) -> String {
     let proved = match reg.range.bytes() {
         Some(0) => "no byte of it is proved to exist".to_owned(),
-        Some(bytes) => format!("{} from its start proved to exist", bytes_text(bytes.into())),
+        Some(bytes) => format!(
+            "{} from its start proved to exist",
+            bytes_text(bytes.into())
+        ),
         None => "at or beyond the end".to_owned(),
     };
     format!("{what}{}; {proved}", offset(reg))
@@ -91,7 +102,11 @@ fn packet(reg: &Reg, what: &str) -> String {
 
 fn map_text(path: &Path<'_>, map: MapIdx) -> String {
     let desc = path.map(map);
-    format!("'{}' ({} each)", desc.name, bytes_text(desc.value_size.into()))
+    format!(
+        "'{}' ({} each)",
+        desc.name,
+        bytes_text(desc.value_size.into())
+    )
 }
 
 /// `, at offset 8`, nothing at offset 0.

@@ -120,7 +120,10 @@ impl Trace<'_> {
         let Target::Reg(reg) = self.target else {
             return;
         };
-        let start = self.path.checked.extent(self.path.global.unwrap_or(crate::state::SubprogIdx(0)));
+        let start = self
+            .path
+            .checked
+            .extent(self.path.global.unwrap_or(crate::state::SubprogIdx(0)));
         let how = match (self.path.global, reg) {
             (None, R::R1) => "given to the program as its context".to_owned(),
             (Some(_), reg) if R::ALL[1..=5].contains(&reg) => format!(
@@ -140,7 +143,9 @@ impl Trace<'_> {
 
 fn effect(insn: &Insn, target: Target, path: &Path<'_>, at: InsnIdx) -> Effect {
     match (target, *insn) {
-        (Target::Slot(slot), Insn::Store { base, off, src, .. }) if base == R::R10 && off == slot => {
+        (Target::Slot(slot), Insn::Store { base, off, src, .. })
+            if base == R::R10 && off == slot =>
+        {
             match src {
                 Operand::Reg(reg) => Effect::Moved(Target::Reg(reg)),
                 Operand::Imm(imm) => Effect::Gave(format!("stored as {imm}")),
@@ -202,9 +207,9 @@ fn register_effect(insn: &Insn, reg: R, path: &Path<'_>, at: InsnIdx) -> Effect 
             Effect::Gave("read from the packet".to_owned())
         }
         Insn::Call(target) => call(target, reg),
-        Insn::LoadAbs { .. } | Insn::LoadInd { .. } if is_lost(reg) => Effect::Gave(
-            "lost in a legacy packet load, which keeps only r6 to r10".to_owned(),
-        ),
+        Insn::LoadAbs { .. } | Insn::LoadInd { .. } if is_lost(reg) => {
+            Effect::Gave("lost in a legacy packet load, which keeps only r6 to r10".to_owned())
+        }
         _ => Effect::None,
     }
 }
@@ -256,7 +261,10 @@ fn load(path: &Path<'_>, at: InsnIdx) -> String {
         }
         Some(Access::Object { structure, .. }) => format!("read from a {structure}"),
         Some(Access::None | Access::Direct) | None => "read from memory".to_owned(),
-        #[allow(unreachable_patterns, reason = "accesses that have no words of their own")]
+        #[allow(
+            unreachable_patterns,
+            reason = "accesses that have no words of their own"
+        )]
         Some(_) => "read from memory".to_owned(),
     }
 }

@@ -65,9 +65,7 @@ impl<'a> Places<'a> {
     }
 
     fn function_start(&self, at: InsnIdx) -> usize {
-        self.env
-            .func_info
-            .partition_point(|record| record.at <= at)
+        self.env.func_info.partition_point(|record| record.at <= at)
     }
 }
 

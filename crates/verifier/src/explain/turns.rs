@@ -26,12 +26,14 @@ pub(super) fn of(scene: &Scene<'_>, path: &Path<'_>) -> Vec<Turn> {
     }
     let mut turns: Vec<_> = seen.into_iter().collect();
     turns.sort_by_key(|(_, (last, _, _))| *last);
-    let turns = turns.into_iter().map(|((from, to), (_, times, kind))| Turn {
-        kind,
-        from: scene.places.at(from),
-        to: scene.places.at(to),
-        times,
-    });
+    let turns = turns
+        .into_iter()
+        .map(|((from, to), (_, times, kind))| Turn {
+            kind,
+            from: scene.places.at(from),
+            to: scene.places.at(to),
+            times,
+        });
     turns.collect()
 }
 

@@ -40,6 +40,7 @@ pub(crate) struct Explorer<'p, 'a> {
     /// The stored state that the current path came from.
     parent: Option<StoredIdx>,
     pace: prune::Pace,
+    ids: prune::IdRoom,
     stats: &'p mut Stats,
 }
 
@@ -73,6 +74,7 @@ impl<'p, 'a> Explorer<'p, 'a> {
             pending: Vec::new(),
             parent: None,
             pace: prune::Pace::default(),
+            ids: prune::IdRoom::default(),
             stats,
         }
     }
@@ -151,7 +153,11 @@ impl<'p, 'a> Explorer<'p, 'a> {
         if self.path.checked.points[at.index()].jump || self.path.stack_touched {
             self.pace.note();
         }
-        for fork in std::mem::take(&mut self.path.forks) {
+        if self.path.forks.is_empty() {
+            return Ok(flow);
+        }
+        let mut forks = std::mem::take(&mut self.path.forks);
+        for fork in forks.drain(..) {
             self.visited.branch_left(self.parent);
             self.pending.push(Pending {
                 state: fork.state,
@@ -162,6 +168,8 @@ impl<'p, 'a> Explorer<'p, 'a> {
                 trail: self.path.trail.len(),
             });
         }
+        // Its room is used again.
+        self.path.forks = forks;
         if self.pending.len() > PENDING_PATHS_MAX {
             return Err(Reject::TooManyPaths {
                 paths: self.pending.len(),

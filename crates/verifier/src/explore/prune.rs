@@ -3,15 +3,14 @@
 
 use super::Explorer;
 use super::visited::{Bucket, StoredIdx};
-use crate::limits::JUMPS_WITHOUT_CHECKPOINT_MAX;
+use crate::limits::{FRAMES_MAX, JUMPS_WITHOUT_CHECKPOINT_MAX};
 use crate::program::Checked;
 use crate::reject::Reject;
-use crate::state::equal::{Comparison, LiveFrame, Rule};
+use crate::state::equal::{Comparison, Rule};
 use crate::state::ids::IdMap;
 use crate::state::{Kind, LiveStack, Node, Reg, Slot, Slots, State};
 use skep_isa::{Insn, InsnIdx};
 use skep_uapi::BPF_F_TEST_STATE_FREQ;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Instructions and jumps since the last stored state that make the next one worthwhile.
@@ -32,6 +31,13 @@ pub(crate) enum Verdict {
     Covered,
     /// It goes on.
     Open,
+}
+
+/// Room to compare ids in, kept from one comparison to the next.
+#[derive(Debug, Default)]
+pub(super) struct IdRoom {
+    pairs: IdMap,
+    single: Vec<u32>,
 }
 
 /// How far the walk came since a state was stored.
@@ -76,11 +82,10 @@ impl Explorer<'_, '_> {
             || self.path.env.prog_flags & BPF_F_TEST_STATE_FREQ != 0
             || self.pace.history > JUMPS_WITHOUT_CHECKPOINT_MAX;
         let mut store = force || self.pace.is_due();
-        let mut ids = IdMap::default();
         let bucket = self.visited.bucket(at, &self.path.state);
         let length = self.visited.listed(bucket).len();
         if length > 0 {
-            clear_single_ids(&mut self.path.state);
+            clear_single_ids(&mut self.path.state, &mut self.ids.single);
         }
         // The latest first; dropping one moves only those that were met already.
         for position in (0..length).rev() {
@@ -89,7 +94,7 @@ impl Explorer<'_, '_> {
                 continue;
             }
             if self.visited.get(index).open > 0 {
-                match self.meet_ancestor(index, &mut ids)? {
+                match self.meet_ancestor(index)? {
                     Verdict::Covered => return Ok(Verdict::Covered),
                     Verdict::Open => {}
                 }
@@ -104,7 +109,7 @@ impl Explorer<'_, '_> {
                 self.missed(bucket, index, store, per_hit);
                 continue;
             }
-            if self.covered_by(index, &mut ids) {
+            if self.covered_by(index) {
                 self.visited.get_mut(index).hits += 1;
                 self.keep_what_matters(index);
                 self.path.print_safe();
@@ -132,7 +137,7 @@ impl Explorer<'_, '_> {
     }
 
     /// Meets a state that the current path came from, or that is still being walked elsewhere.
-    fn meet_ancestor(&mut self, index: StoredIdx, ids: &mut IdMap) -> Result<Verdict, Reject> {
+    fn meet_ancestor(&mut self, index: StoredIdx) -> Result<Verdict, Reject> {
         let at = self.path.at;
         let Some(old) = self.visited.get(index).state.as_ref() else {
             return Ok(Verdict::Open);
@@ -140,13 +145,12 @@ impl Explorer<'_, '_> {
         let is_may_goto = matches!(self.path.checked.insns[at.index()], Insn::MayGoto { .. });
         let cur = &self.path.state;
         if is_may_goto && old.may_goto_depth != cur.may_goto_depth {
-            let live = all_slots(self.path.checked, old, at);
             let mut comparison = Comparison {
                 rule: Rule::CoveredPrecisely,
                 precision: &self.path.precision,
-                ids,
+                ids: &mut self.ids.pairs,
             };
-            if comparison.covers(old, cur, &live) {
+            if covers_all(&mut comparison, self.path.checked, old, cur, at) {
                 self.keep_everything();
                 self.path.print_safe();
                 return Ok(Verdict::Covered);
@@ -156,13 +160,12 @@ impl Explorer<'_, '_> {
         if old.may_goto_depth != cur.may_goto_depth || !may_be_same(old, cur) {
             return Ok(Verdict::Open);
         }
-        let live = all_slots(self.path.checked, old, at);
         let mut comparison = Comparison {
             rule: Rule::Same,
             precision: &self.path.precision,
-            ids,
+            ids: &mut self.ids.pairs,
         };
-        if !comparison.covers(old, cur, &live) {
+        if !covers_all(&mut comparison, self.path.checked, old, cur, at) {
             return Ok(Verdict::Open);
         }
         let old = old.clone();
@@ -175,22 +178,26 @@ impl Explorer<'_, '_> {
         Err(Reject::InfiniteLoop { at })
     }
 
-    fn covered_by(&mut self, index: StoredIdx, ids: &mut IdMap) -> bool {
+    fn covered_by(&mut self, index: StoredIdx) -> bool {
         let at = self.path.at;
         let Some(old) = self.visited.get(index).state.as_ref() else {
             return false;
         };
-        let same_calls = old.call_sites().eq(self.path.state.call_sites());
-        if old.depth() != self.path.state.depth() || !same_calls {
+        let (checked, cur) = (self.path.checked, &self.path.state);
+        if old.depth() != cur.depth() || !old.call_sites().eq(cur.call_sites()) {
             return false;
         }
-        let live = live_frames(self.path.checked, &mut self.path.live, old, at);
         let mut comparison = Comparison {
             rule: Rule::Covered,
             precision: &self.path.precision,
-            ids,
+            ids: &mut self.ids.pairs,
         };
-        comparison.covers(old, &self.path.state, &live)
+        // Most differ in registers, and what of the stack is live is not looked up for nothing.
+        if !comparison.regs_cover(old, cur, &checked.live_regs_at(old, at)) {
+            return false;
+        }
+        let live = live_slots(checked, &mut self.path.live, old, at);
+        comparison.slots_cover(old, cur, &live)
     }
 
     /// What the covering state's continuation depends on, this path's past now matters for, too.
@@ -198,14 +205,19 @@ impl Explorer<'_, '_> {
         let Some(old) = self.visited.get(index).state.as_ref() else {
             return;
         };
-        let live = live_frames(self.path.checked, &mut self.path.live, old, self.path.at);
+        let (checked, at) = (self.path.checked, self.path.at);
+        let live_regs = checked.live_regs_at(old, at);
+        let live_slots = live_slots(checked, &mut self.path.live, old, at);
+        let live = live_regs.into_iter().zip(live_slots);
         let mut nodes: Vec<Node> = Vec::new();
-        for ((old, cur), live) in old.frames().iter().zip(self.path.state.frames()).zip(live) {
+        for ((old, cur), (regs, slots)) in
+            old.frames().iter().zip(self.path.state.frames()).zip(live)
+        {
             let pairs = (0..old.regs.len())
-                .filter(|number| live.regs & (1 << number) != 0)
+                .filter(|number| regs & (1 << number) != 0)
                 .map(|number| (&old.regs[number], &cur.regs[number]));
             let slots = (0..old.stack.len().min(cur.stack.len()))
-                .filter(|index| live.slots & (1 << index) != 0)
+                .filter(|index| slots & (1 << index) != 0)
                 .filter_map(|index| old.slot(index).spilled().zip(cur.slot(index).spilled()));
             for (old, cur) in pairs.chain(slots) {
                 if old.is_scalar() && cur.is_scalar() && self.path.precision.is_precise(old.node) {
@@ -239,7 +251,7 @@ impl Explorer<'_, '_> {
         if matches!(self.path.checked.insns[at.index()], Insn::MayGoto { .. }) {
             self.widen();
         }
-        clear_single_ids(&mut self.path.state);
+        clear_single_ids(&mut self.path.state, &mut self.ids.single);
         let live = self.path.checked.live_regs_at(&self.path.state, at);
         let precision = &mut self.path.precision;
         for (index, live) in (0..=self.path.state.top()).zip(live) {
@@ -319,63 +331,66 @@ fn may_be_same(old: &State, cur: &State) -> bool {
             .all(|(old, cur)| old.kind == cur.kind && old.value == cur.value && old.off == cur.off)
 }
 
-/// Liveness per frame: the current one at `at`, the others where their calls return to.
-fn live_frames(
+/// Slots that the continuation of a state at `at` may read, per frame.
+fn live_slots(
     checked: &Checked,
     live: &mut LiveStack,
     state: &State,
     at: InsnIdx,
-) -> Vec<LiveFrame> {
-    let regs = checked.live_regs_at(state, at);
+) -> [Slots; FRAMES_MAX] {
+    let mut slots = [0; FRAMES_MAX];
+    if state.frames().iter().all(|frame| frame.stack.is_empty()) {
+        return slots;
+    }
     let next = |at: InsnIdx| checked.successors(at);
-    let points = return_points(state, at);
-    (0..state.depth())
-        .map(|frame| {
-            let slots = (frame..state.depth())
-                .map(|k| {
-                    let instance = state.frames()[k].instance;
-                    live.live(instance, points[k], frame, &next)
-                })
-                .fold(0, |all, slots| all | slots);
-            LiveFrame {
-                regs: regs[frame],
-                slots,
-            }
-        })
-        .collect()
+    for (reader, point) in state.return_points(at).enumerate() {
+        let instance = state.frames()[reader].instance;
+        for (frame, slots) in slots.iter_mut().enumerate().take(reader + 1) {
+            *slots |= live.live(instance, point, frame, &next);
+        }
+    }
+    slots
 }
 
-/// Where each frame goes on: after its call, and the current one at `at`.
-fn return_points(state: &State, at: InsnIdx) -> Vec<InsnIdx> {
-    let calls = state.call_sites().map(|call| InsnIdx(call.0 + 1));
-    calls.chain([at]).collect()
+/// Whether `old` covers `cur` while its continuation is unknown, and with it what of the stack is read.
+fn covers_all(
+    comparison: &mut Comparison<'_>,
+    checked: &Checked,
+    old: &State,
+    cur: &State,
+    at: InsnIdx,
+) -> bool {
+    let live = checked.live_regs_at(old, at);
+    comparison.regs_cover(old, cur, &live)
+        && comparison.slots_cover(old, cur, &[Slots::MAX; FRAMES_MAX])
 }
 
-/// Liveness while the continuation is unknown: every slot.
-fn all_slots(checked: &Checked, state: &State, at: InsnIdx) -> Vec<LiveFrame> {
-    let regs = checked.live_regs_at(state, at);
-    regs.into_iter()
-        .map(|regs| LiveFrame {
-            regs,
-            slots: Slots::MAX,
-        })
-        .collect()
-}
-
-/// Removes ids of numbers that only one place has: they link nothing, and would keep states apart.
-fn clear_single_ids(state: &mut State) {
-    let mut seen: HashMap<u32, u32> = HashMap::new();
+/// Removes ids of numbers that only one place has: they link nothing, and would keep states apart. `ids` is room to work in.
+fn clear_single_ids(state: &mut State, ids: &mut Vec<u32>) {
+    ids.clear();
     for frame in state.frames() {
         let slots = frame.stack.iter().filter_map(Slot::spilled);
         for reg in frame.regs.iter().chain(slots) {
             if reg.kind == Kind::Scalar && reg.id.is_some() {
-                *seen.entry(reg.id.0).or_default() += 1;
+                ids.push(reg.id.0);
             }
         }
     }
-    if seen.values().any(|count| *count == 1) {
+    ids.sort_unstable();
+    let mut singles = 0;
+    for at in 0..ids.len() {
+        let id = ids[at];
+        let others = [at.wrapping_sub(1), at + 1];
+        if others.iter().all(|other| ids.get(*other) != Some(&id)) {
+            // What this overwrites was looked at already, or is the same.
+            ids[singles] = id;
+            singles += 1;
+        }
+    }
+    ids.truncate(singles);
+    if !ids.is_empty() {
         state.update_regs(
-            |reg| reg.is_scalar() && seen.get(&reg.id.0) == Some(&1),
+            |reg| reg.is_scalar() && reg.id.is_some() && ids.contains(&reg.id.0),
             Reg::unlink,
         );
     }

@@ -8,6 +8,7 @@ pub(crate) mod btf_info;
 pub(crate) mod cfg;
 pub(crate) mod effects;
 pub(crate) mod imm64;
+pub(crate) mod kfuncs;
 pub(crate) mod live_regs;
 pub(crate) mod stack_depth;
 pub(crate) mod structure;
@@ -16,6 +17,7 @@ pub(crate) use btf_info::{FuncDecl, Param, Returns};
 pub(crate) use cfg::Point;
 
 use crate::env::Env;
+use crate::limits::FRAMES_MAX;
 use crate::reject::Reject;
 use crate::state::{State, SubprogIdx};
 use skep_contracts::ProgTypeRow;
@@ -53,11 +55,12 @@ pub(crate) fn check(
 ) -> Result<Checked, Reject> {
     let mut insns = program.insns().to_vec();
     let subprogs = structure::subprogs(&insns)?;
+    kfuncs::check(&insns, env)?;
     structure::check_extents(&insns, &subprogs)?;
     let decls = btf_info::check(&insns, &subprogs, env, row.ctx.map_or("", |ctx| ctx.name))?;
     let used_maps = imm64::resolve(&mut insns, env)?;
     let points = cfg::check(&insns, &subprogs)?;
-    let live_regs = live_regs::compute(&insns);
+    let live_regs = live_regs::compute(&insns, env);
     let moves_packet = effects::moves_packet(&insns, &subprogs);
     Ok(Checked {
         insns,
@@ -120,12 +123,12 @@ impl Checked {
     }
 
     /// Registers live in each frame of a state at `at`: outer frames go on after their calls.
-    pub(crate) fn live_regs_at(&self, state: &State, at: InsnIdx) -> Vec<u16> {
-        let calls = state.call_sites().map(|call| InsnIdx(call.0 + 1));
-        calls
-            .chain([at])
-            .map(|at| self.live_regs.get(at.index()).copied().unwrap_or(u16::MAX))
-            .collect()
+    pub(crate) fn live_regs_at(&self, state: &State, at: InsnIdx) -> [u16; FRAMES_MAX] {
+        let mut live = [0; FRAMES_MAX];
+        for (live, at) in live.iter_mut().zip(state.return_points(at)) {
+            *live = self.live_regs.get(at.index()).copied().unwrap_or(u16::MAX);
+        }
+        live
     }
 
     /// Where control may go after an instruction within its function.

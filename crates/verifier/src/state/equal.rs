@@ -21,13 +21,6 @@ pub(crate) enum Rule {
     Same,
 }
 
-/// What is live in one frame.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LiveFrame {
-    pub(crate) regs: u16,
-    pub(crate) slots: Slots,
-}
-
 /// One comparison.
 pub(crate) struct Comparison<'a> {
     pub(crate) rule: Rule,
@@ -36,8 +29,9 @@ pub(crate) struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// Whether `old` covers `cur`. `live` says per frame what the continuation of `old` may read.
-    pub(crate) fn covers(&mut self, old: &State, cur: &State, live: &[LiveFrame]) -> bool {
+    /// Whether the registers of `old` cover those of `cur`. `live` says per frame which ones the continuation of `old` may read.
+    /// The first question of a comparison; [`Self::slots_cover`] is the other.
+    pub(crate) fn regs_cover(&mut self, old: &State, cur: &State, live: &[u16]) -> bool {
         self.ids.clear();
         old.depth() == cur.depth()
             && old
@@ -45,22 +39,28 @@ impl Comparison<'_> {
                 .iter()
                 .zip(cur.frames())
                 .zip(live)
-                .all(|((old, cur), live)| self.frame(old, cur, *live))
+                .all(|((old, cur), live)| self.frame_regs(old, cur, *live))
     }
 
-    fn frame(&mut self, old: &Frame, cur: &Frame, live: LiveFrame) -> bool {
-        if old.subprog != cur.subprog || old.call_site != cur.call_site {
-            return false;
-        }
-        let regs = old.regs.iter().zip(&cur.regs).enumerate();
-        for (number, (old, cur)) in regs {
-            if live.regs & (1 << number) != 0 && !self.reg(old, cur) {
-                return false;
-            }
-        }
-        (0..old.stack.len())
-            .filter(|index| live.slots & (1 << index) != 0)
-            .all(|index| self.slot(old.slot(index), cur.slot(index)))
+    /// Whether the stack of `old` covers that of `cur`, with links as the registers have them.
+    pub(crate) fn slots_cover(&mut self, old: &State, cur: &State, live: &[Slots]) -> bool {
+        old.frames()
+            .iter()
+            .zip(cur.frames())
+            .zip(live)
+            .all(|((old, cur), live)| {
+                (0..old.stack.len())
+                    .filter(|index| live & (1 << index) != 0)
+                    .all(|index| self.slot(old.slot(index), cur.slot(index)))
+            })
+    }
+
+    fn frame_regs(&mut self, old: &Frame, cur: &Frame, live: u16) -> bool {
+        old.subprog == cur.subprog
+            && old.call_site == cur.call_site
+            && (0..old.regs.len())
+                .filter(|number| live & (1 << number) != 0)
+                .all(|number| self.reg(&old.regs[number], &cur.regs[number]))
     }
 
     fn reg(&mut self, old: &Reg, cur: &Reg) -> bool {

@@ -214,11 +214,12 @@ fn settle_one(instance: &mut Instance, next: &impl Fn(InsnIdx) -> [Option<InsnId
         changed = false;
         for index in (0..instance.seen.len()).rev() {
             let insn = InsnIdx(instance.start + u32::try_from(index).unwrap_or(0));
+            let successors = next(insn);
             for frame in 0..instance.frames {
-                let after = next(insn)
-                    .into_iter()
+                let after = successors
+                    .iter()
                     .flatten()
-                    .map(|next| instance.masks[instance.at(next) + frame].live)
+                    .map(|next| instance.masks[instance.at(*next) + frame].live)
                     .fold(0, |all, live| all | live);
                 let masks = &mut instance.masks[index * instance.frames + frame];
                 let live = masks.reads | (after & !masks.writes);

@@ -110,6 +110,13 @@ impl State {
         self.frames[1..].iter().map(|frame| frame.call_site)
     }
 
+    /// Where each frame goes on, outermost first: after its call, and the current one at `at`.
+    pub(crate) fn return_points(&self, at: InsnIdx) -> impl Iterator<Item = InsnIdx> + '_ {
+        self.call_sites()
+            .map(|call| InsnIdx(call.0 + 1))
+            .chain([at])
+    }
+
     /// Changes every register and spilled register for which `wanted` holds, touching only frames that have one.
     pub(crate) fn update_regs(&mut self, wanted: impl Fn(&Reg) -> bool, change: impl Fn(&mut Reg)) {
         for frame in &mut self.frames {

@@ -40,11 +40,11 @@ impl Path<'_> {
         let (left, right) = (&compare.left, &compare.right);
         let branches = domain::refine(compare.op, compare.width, &left.value, &right.value);
         let node = self.linked_node(compare);
-        let mut current = std::mem::replace(&mut self.state, taken.clone());
-        for (state, learnt) in [
-            (&mut current, branches.fallthrough),
+        let ways = [
+            (&mut self.state, branches.fallthrough),
             (taken, branches.taken),
-        ] {
+        ];
+        for (state, learnt) in ways {
             let Some((dst, src)) = learnt else {
                 continue;
             };
@@ -63,7 +63,6 @@ impl Path<'_> {
                 learn(state, &right);
             }
         }
-        self.state = current;
     }
 
     /// The node of all that this comparison refines: the operands and what is linked with them.

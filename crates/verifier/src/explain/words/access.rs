@@ -139,7 +139,10 @@ pub(super) fn stack(reject: &Reject) -> Option<Words> {
             Dir::Read => "a read of",
             Dir::Write => "a write of",
         };
-        format!("{verb} {}", bytes_text(i64::try_from(size).unwrap_or(i64::MAX)))
+        format!(
+            "{verb} {}",
+            bytes_text(i64::try_from(size).unwrap_or(i64::MAX))
+        )
     };
     match *reject {
         Reject::StackOutside { dir, off, size, .. } | Reject::StackPastEnd { dir, off, size, .. } => Some(
@@ -227,7 +230,9 @@ fn misaligned(off: i64, size: u32) -> Words {
         "an access of {} at offset {off} is not aligned to its size",
         bytes_text(size.into())
     ))
-    .advise(format!("use an offset that is a multiple of {size}, or access single bytes"))
+    .advise(format!(
+        "use an offset that is a multiple of {size}, or access single bytes"
+    ))
 }
 
 /// A dereference of something that is no memory.
@@ -284,7 +289,10 @@ fn lost_packet(scene: &Scene<'_>) -> Option<String> {
 fn context(scene: &Scene<'_>, off: i64, size: u32) -> Words {
     let layout = scene.path.and_then(|path| path.row.ctx);
     let Some(layout) = layout else {
-        return Words::new(format!("the context has no {} at offset {off}", bytes_text(size.into())));
+        return Words::new(format!(
+            "the context has no {} at offset {off}",
+            bytes_text(size.into())
+        ));
     };
     let name = match layout.name {
         "" => "its context".to_owned(),

@@ -32,11 +32,21 @@ fn allowed(scene: &Scene<'_>, reject: &Reject) -> Option<Words> {
             ))
             .advise("declare it, if it is true: `char LICENSE[] SEC(\"license\") = \"GPL\";` (or \"Dual MIT/GPL\" and the like)"),
         ),
+        Reject::KfuncNotAllowed { name, .. } => Some(
+            Words::new(format!(
+                "{} programs may not call the kernel function {name}",
+                scene.env.prog_type
+            ))
+            .advise("use a helper that does the same, or a program type that may call it"),
+        ),
+        Reject::KfuncSleeps { name, .. } => Some(
+            Words::new(format!("the kernel function {name} may sleep, and the program may not"))
+                .advise("put the program into a sleepable section (SEC(\"fentry.s/...\") and the like)"),
+        ),
         Reject::MightSleep { .. } => Some(
             Words::new(format!("{} may sleep, and the program may not", scene.callee()))
                 .advise("put the program into a sleepable section (SEC(\"fentry.s/...\") and the like)"),
         ),
-        Reject::KfuncCall { .. } => Some(Words::new("this calls a kernel function that programs of this type may not call")),
         _ => None,
     }
 }
@@ -56,9 +66,14 @@ fn not_for_type(scene: &Scene<'_>) -> Words {
         0 => words.advise("no program type that skep knows may call it"),
         count if count > TYPES_MAX => {
             let shown = names[..TYPES_MAX].join(", ");
-            words.advise(format!("{count} program types may call it, among them {shown}"))
+            words.advise(format!(
+                "{count} program types may call it, among them {shown}"
+            ))
         }
-        _ => words.advise(format!("program types that may call it: {}", names.join(", "))),
+        _ => words.advise(format!(
+            "program types that may call it: {}",
+            names.join(", ")
+        )),
     }
 }
 
@@ -143,14 +158,21 @@ fn wrong_kind(scene: &Scene<'_>, reg: R, kind: &str, expected: &str) -> Words {
         list if list.contains("sock") => "a socket",
         other => other,
     };
-    let words = Words::new(format!("{} is {is}, where {wanted} is expected", argument(scene, reg)));
+    let words = Words::new(format!(
+        "{} is {is}, where {wanted} is expected",
+        argument(scene, reg)
+    ));
     if kind.contains("or_null") {
         return words.advise("check it first: `if (!ptr) return ...;`");
     }
     match expected {
         "ctx" => words.advise("pass the context as it was given to the program"),
-        _ if kind == "scalar" && wanted.contains("memory") => words.advise("pass the address of memory (`&variable`), not a number"),
-        _ if wanted.contains("memory") => words.advise("copy the data to the stack and pass its address"),
+        _ if kind == "scalar" && wanted.contains("memory") => {
+            words.advise("pass the address of memory (`&variable`), not a number")
+        }
+        _ if wanted.contains("memory") => {
+            words.advise("copy the data to the stack and pass its address")
+        }
         _ => words.advise(format!("pass {wanted}")),
     }
 }

@@ -38,19 +38,22 @@ fn loops(reject: &Reject) -> Option<Words> {
 
 fn shape(reject: &Reject) -> Option<Words> {
     match reject {
-        Reject::UnreachableInsn { .. } => Some(
-            Words::new("no path leads to this instruction").advise("take it out"),
-        ),
+        Reject::UnreachableInsn { .. } => {
+            Some(Words::new("no path leads to this instruction").advise("take it out"))
+        }
         Reject::JumpOutOfRange { .. } => Some(Words::new("this jumps out of its function")),
         Reject::LastNotExit {} => Some(
-            Words::new("a function does not end with a return or a jump").advise("return at the end of each function"),
+            Words::new("a function does not end with a return or a jump")
+                .advise("return at the end of each function"),
         ),
         Reject::CallOutOfRange { .. } => Some(Words::new("this calls no function")),
         Reject::TooManyMaps {} => Some(
-            Words::new("the program uses more than 64 maps").advise("split it, or put several values into one map"),
+            Words::new("the program uses more than 64 maps")
+                .advise("split it, or put several values into one map"),
         ),
         Reject::BadMapFd { .. } => Some(
-            Words::new("an instruction names a map that is not there").advise("was the object linked and loaded whole?"),
+            Words::new("an instruction names a map that is not there")
+                .advise("was the object linked and loaded whole?"),
         ),
         _ => None,
     }
@@ -59,8 +62,10 @@ fn shape(reject: &Reject) -> Option<Words> {
 fn kinds(scene: &Scene<'_>, reject: &Reject) -> Option<Words> {
     match reject {
         Reject::Unsupported { what } => Some(
-            Words::new(format!("{what} is not supported by skep yet; this says nothing about the program"))
-                .advise("ask Linux: skep --kernel prog load"),
+            Words::new(format!(
+                "{what} is not supported by skep yet; this says nothing about the program"
+            ))
+            .advise("ask Linux: skep --kernel prog load"),
         ),
         Reject::AttachType { attach } => Some(
             Words::new(format!(
@@ -74,8 +79,10 @@ fn kinds(scene: &Scene<'_>, reject: &Reject) -> Option<Words> {
                 .advise("take a section without '.s'"),
         ),
         Reject::SleepableMap {} => Some(
-            Words::new("a program that may sleep uses a map that does not keep values while it sleeps")
-                .advise("use array, hash, ring buffer or local storage maps"),
+            Words::new(
+                "a program that may sleep uses a map that does not keep values while it sleeps",
+            )
+            .advise("use array, hash, ring buffer or local storage maps"),
         ),
         _ => None,
     }

@@ -43,42 +43,57 @@ fn pointers(scene: &Scene<'_>, reject: &Reject) -> Option<Words> {
     let index = "bound the index first: `if (index >= LENGTH) return ...;` with an unsigned index, or `index &= LENGTH - 1`";
     match *reject {
         Reject::Pointer32 { reg, .. } => Some(
-            Words::new(format!("32-bit arithmetic on the pointer {reg} would lose half of it"))
-                .advise("do arithmetic on pointers in 64 bits"),
+            Words::new(format!(
+                "32-bit arithmetic on the pointer {reg} would lose half of it"
+            ))
+            .advise("do arithmetic on pointers in 64 bits"),
         ),
         Reject::PointerArithmetic { reg, kind, .. } => Some(
             Words::new(format!("{reg} is a {kind}, to which nothing can be added"))
                 .advise("compute on numbers or on pointers to data"),
         ),
         Reject::MaybeNullArithmetic { reg, .. } => Some(
-            Words::new(format!("{reg} may be null, and is moved before anybody checked"))
-                .advise("check it right after the call that gave it: `if (!ptr) return ...;`"),
+            Words::new(format!(
+                "{reg} may be null, and is moved before anybody checked"
+            ))
+            .advise("check it right after the call that gave it: `if (!ptr) return ...;`"),
         ),
         Reject::PointerPointer { op, .. } => Some(
-            Words::new(format!("{op} of two pointers")).advise("add numbers to pointers, not pointers to each other"),
+            Words::new(format!("{op} of two pointers"))
+                .advise("add numbers to pointers, not pointers to each other"),
         ),
         Reject::PointerOperator { reg, op, .. } | Reject::PointerBitwise { reg, op, .. } => Some(
             Words::new(format!("the operator {op} on the pointer {reg}"))
                 .advise("only additions and subtractions of numbers are possible on pointers"),
         ),
-        Reject::SubtractPointer { .. } => Some(
-            Words::new("a pointer is subtracted from a number").advise("subtract the number from the pointer, or two packet pointers from each other"),
-        ),
+        Reject::SubtractPointer { .. } => {
+            Some(Words::new("a pointer is subtracted from a number").advise(
+                "subtract the number from the pointer, or two packet pointers from each other",
+            ))
+        }
         Reject::SubtractFromFp { .. } => Some(
             Words::new("a number is subtracted from a stack pointer in a way that is not allowed")
                 .advise("add a negative constant, or index an array"),
         ),
         Reject::PointerConstant { kind, value, .. } => Some(
-            Words::new(format!("{value} is too large to be added to a {kind} pointer")).advise("offsets must stay below 2^29"),
+            Words::new(format!(
+                "{value} is too large to be added to a {kind} pointer"
+            ))
+            .advise("offsets must stay below 2^29"),
         ),
         Reject::PointerOffset { kind, off, .. } => Some(
-            Words::new(format!("the {kind} pointer is too far off already ({off})")).advise("offsets must stay below 2^29"),
+            Words::new(format!("the {kind} pointer is too far off already ({off})"))
+                .advise("offsets must stay below 2^29"),
         ),
         Reject::PointerUnboundedMin { kind, .. } => Some(
             Words::new(format!("a {kind} pointer is moved by {}", moved_by(scene))).advise(index),
         ),
         Reject::PointerSum { kind, .. } => Some(
-            Words::new(format!("a {kind} pointer is moved by {}, which may be too far", moved_by(scene))).advise(index),
+            Words::new(format!(
+                "a {kind} pointer is moved by {}, which may be too far",
+                moved_by(scene)
+            ))
+            .advise(index),
         ),
         _ => None,
     }
@@ -86,18 +101,28 @@ fn pointers(scene: &Scene<'_>, reject: &Reject) -> Option<Words> {
 
 /// The number that the refused instruction adds to a pointer: whichever of its operands is one.
 fn moved_by(scene: &Scene<'_>) -> String {
-    let Some(Insn::Alu { dst, src: Operand::Reg(src), .. }) = scene.insn() else {
+    let Some(Insn::Alu {
+        dst,
+        src: Operand::Reg(src),
+        ..
+    }) = scene.insn()
+    else {
         return "a number without bounds".to_owned();
     };
     let operands = [*src, *dst].map(|reg| scene.reg(reg).filter(|reg| reg.is_scalar()));
     let found = operands.into_iter().flatten().next();
-    found.map_or_else(|| "a number without bounds".to_owned(), |reg| number(&reg.value))
+    found.map_or_else(
+        || "a number without bounds".to_owned(),
+        |reg| number(&reg.value),
+    )
 }
 
 fn results(scene: &Scene<'_>, reject: &Reject) -> Option<Words> {
     match *reject {
         Reject::ReturnRange { min, max, .. } => {
-            let got = scene.reg(R::R0).map_or_else(String::new, |reg| number(&reg.value));
+            let got = scene
+                .reg(R::R0)
+                .map_or_else(String::new, |reg| number(&reg.value));
             Some(
                 Words::new(format!(
                     "the program may return {got}, but {} programs return {min} to {max}",
@@ -110,8 +135,10 @@ fn results(scene: &Scene<'_>, reject: &Reject) -> Option<Words> {
             )
         }
         Reject::ReturnKind { kind, .. } => Some(
-            Words::new(format!("the program returns a pointer ({kind}), which would tell its address"))
-                .advise("return a number"),
+            Words::new(format!(
+                "the program returns a pointer ({kind}), which would tell its address"
+            ))
+            .advise("return a number"),
         ),
         Reject::GlobalReturn { kind, .. } => Some(
             Words::new(format!("the global function returns a pointer ({kind})"))
