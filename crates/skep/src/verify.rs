@@ -59,7 +59,6 @@ pub struct Verification {
 
 /// A verdict.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one for each program of a file")]
 pub enum Verdict {
     /// The program is safe.
     Accepted {
@@ -67,7 +66,7 @@ pub enum Verdict {
         stack_bytes: Vec<u32>,
     },
     /// It is not, as far as the verifier can tell.
-    Rejected(Refusal),
+    Rejected(Box<Refusal>),
     /// There is no verdict: the object or what it asks of the kernel stands in the way.
     NotOpened(LoadError),
 }
@@ -142,7 +141,10 @@ pub fn one(object: &Object, program: &str, options: &VerifyOptions) -> Verificat
         stats: Stats::default(),
         log: String::new(),
     };
-    let loaded = plan.and_then(|plan| skep_loader::load_plan(&plan, &examiner));
+    let loaded = match plan {
+        Ok(plan) => skep_loader::load_plan(&plan, &examiner),
+        Err(error) => Err(error),
+    };
     match (examiner.take(), loaded) {
         (Some(kept), _) => {
             verification.insns = kept.insns;

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicU32;
 #[derive(Clone, Debug)]
 pub struct Examined {
     /// The verdict.
-    pub result: Result<Verified, Refusal>,
+    pub result: Result<Verified, Box<Refusal>>,
     /// Figures, of a refused program too.
     pub stats: Stats,
     /// The log at the level that the load asked for.
@@ -59,15 +59,17 @@ fn verdict(
     load: &ProgLoad,
     log: &mut Log,
     watch: &mut Watch,
-) -> Result<Verified, Refusal> {
-    let decoded = read(connection, load, log)?;
+) -> Result<Verified, Box<Refusal>> {
+    let decoded = read(connection, load, log).map_err(Refusal::from)?;
     with_env(load, &decoded.maps, &decoded.info, |env| {
         let again = decoded.program.clone();
         let verdict = skep_verifier::verify_watched(decoded.program, env, log, watch);
-        verdict.map_err(|reject| Refusal {
-            errno: Errno::from(&reject),
-            explanation: skep_verifier::explain(again, env),
-            reject: Some(reject),
+        verdict.map_err(|reject| {
+            Box::new(Refusal {
+                errno: Errno::from(&reject),
+                explanation: skep_verifier::explain(again, env),
+                reject: Some(reject),
+            })
         })
     })
 }
