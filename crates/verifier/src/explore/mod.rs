@@ -7,7 +7,7 @@ pub(crate) mod prune;
 pub(crate) mod visited;
 
 use crate::limits::{PENDING_PATHS_MAX, PROCESSED_INSNS_MAX};
-use crate::path::Path;
+use crate::path::{Path, Widen};
 use crate::program::{Checked, Param};
 use crate::reject::Reject;
 use crate::state::{Frame, Kind, Reg, State, SubprogIdx};
@@ -153,11 +153,19 @@ impl<'p, 'a> Explorer<'p, 'a> {
         if self.path.checked.points[at.index()].jump || self.path.stack_touched {
             self.pace.note();
         }
+        if let Some(call) = self.path.called_back.take() {
+            let mut state = self.path.state.clone();
+            self.widen_since(call, &mut state);
+            self.path.state = state;
+        }
         if self.path.forks.is_empty() {
             return Ok(flow);
         }
         let mut forks = std::mem::take(&mut self.path.forks);
-        for fork in forks.drain(..) {
+        for mut fork in forks.drain(..) {
+            if fork.widen == Widen::SinceLastVisit {
+                self.widen_since(at, &mut fork.state);
+            }
             self.visited.branch_left(self.parent);
             self.pending.push(Pending {
                 state: fork.state,
