@@ -60,6 +60,14 @@ macro_rules! rejects {
             }
         }
 
+        impl Reject {
+            /// The refusal's name, the same whatever its wording says: for programs that tell refusals apart.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$name { .. } => stringify!($name),)* }
+            }
+        }
+
         impl From<&Reject> for Errno {
             fn from(reject: &Reject) -> Self {
                 match reject { $(Reject::$name { .. } => Self::$errno,)* }

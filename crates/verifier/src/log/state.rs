@@ -66,6 +66,11 @@ pub(crate) fn frame<'a>(
     })
 }
 
+/// One register's value alone.
+pub(crate) fn one<'a>(reg: &'a Reg, names: Names<'a>) -> impl fmt::Display + 'a {
+    Shown(move |f: &mut fmt::Formatter<'_>| write_reg(f, reg, names))
+}
+
 fn write_slot(
     f: &mut fmt::Formatter<'_>,
     number: usize,
