@@ -95,6 +95,8 @@ pub enum RetKind {
     SockAcquiredOrNull,
     /// A socket of any kind whose reference the program holds afterwards, or null.
     SockCommonAcquiredOrNull,
+    /// A ring buffer's record of the constant size in r2, whose reference the program holds afterwards, or null.
+    RecordOrNull,
     /// The argument as a full socket, or null: usable as long as the argument.
     SockCastOrNull,
     /// The argument as a TCP socket, or null: usable as long as the argument.

@@ -6,7 +6,7 @@ use crate::mem::align::aligned;
 use crate::mem::stack::Extent;
 use crate::path::Path;
 use crate::reject::{Dir, Reject};
-use crate::state::{Kind, MapIdx, Object, Reg};
+use crate::state::{Kind, MapIdx, MemUse, Object, Reg};
 use skep_contracts::{ArgKind, HelperProto, PacketArgs};
 use skep_isa::Reg as R;
 
@@ -131,7 +131,10 @@ fn fits(kind: ArgKind, value: &Reg) -> bool {
             matches!(value.kind, Kind::Stack(_))
         }
         ArgKind::Func => matches!(value.kind, Kind::Func(_)),
-        ArgKind::PerCpuBtf | ArgKind::RingbufRecord => false,
+        ArgKind::RingbufRecord => {
+            matches!(value.kind, Kind::Mem(mem) if mem.usage == MemUse::Record)
+        }
+        ArgKind::PerCpuBtf => false,
         ArgKind::Map => matches!(value.kind, Kind::MapPtr(_)),
         ArgKind::MemReadOrNull | ArgKind::MemWriteOrNull if value.is_null() => true,
         ArgKind::MapKey
@@ -194,7 +197,7 @@ impl Path<'_> {
                 Ok(())
             }
             ArgKind::SockOrBtf | ArgKind::SockOrBtfOrNull if value.kind.is_socket() => Ok(()),
-            ArgKind::SockReleased => self.check_released(reg, &value),
+            ArgKind::SockReleased | ArgKind::RingbufRecord => self.check_released(reg, &value),
             ArgKind::SockOrBtf
             | ArgKind::SockOrBtfOrNull
             | ArgKind::Btf
@@ -203,7 +206,6 @@ impl Path<'_> {
             | ArgKind::SpinLock
             | ArgKind::Kptr
             | ArgKind::Timer
-            | ArgKind::RingbufRecord
             | ArgKind::Dynptr
             | ArgKind::DynptrUninit => {
                 let name = helper_name(args.row.id.0.cast_signed()).unwrap_or_default();

@@ -5,6 +5,7 @@
 //! takes all of them away. What is null holds nothing: the null check gives the reference back, too.
 
 use crate::call::arg::Args;
+use crate::log::state::var_off;
 use crate::path::Path;
 use crate::reject::Reject;
 use crate::state::{Id, Kind, Ref, Reg};
@@ -33,8 +34,12 @@ impl Path<'_> {
     /// The argument of a call that gives its reference back.
     pub(crate) fn check_released(&self, reg: R, value: &Reg) -> Result<(), Reject> {
         let at = self.at;
-        if value.off != 0 || value.value.as_const() != Some(0) {
+        if value.off != 0 {
             return Err(Reject::ReleasedOffset { at, reg });
+        }
+        if value.value.as_const() != Some(0) {
+            let (kind, var_off) = (value.kind.name(), var_off(&value.value));
+            return Err(Reject::ReleasedVariable { at, kind, var_off });
         }
         if value.ref_id.is_some() {
             Ok(())

@@ -5,7 +5,7 @@ use crate::domain::Scalar;
 use crate::log::trace::helper_name;
 use crate::path::Path;
 use crate::reject::Reject;
-use crate::state::{Kind, Object, Reg};
+use crate::state::{Kind, Mem, MemUse, Object, Reg};
 use skep_contracts::RetKind;
 use skep_uapi::{HelperId, MapType};
 
@@ -21,6 +21,13 @@ impl Path<'_> {
             RetKind::SockAcquiredOrNull => self.acquired(Kind::ObjectOrNull(Object::Sock)),
             RetKind::SockCommonAcquiredOrNull => {
                 self.acquired(Kind::ObjectOrNull(Object::SockCommon))
+            }
+            RetKind::RecordOrNull => {
+                // As much of the size as Linux keeps: the call fails for larger ones.
+                let size = args.values[1].as_const().unwrap_or(0);
+                let bytes = u32::try_from(size & u64::from(u32::MAX)).unwrap_or(0);
+                let usage = MemUse::Record;
+                self.acquired(Kind::MemOrNull(Mem { bytes, usage }))
             }
             RetKind::SockCastOrNull => self.cast(args, Kind::ObjectOrNull(Object::Sock)),
             RetKind::TcpSockCastOrNull => self.cast(args, Kind::ObjectOrNull(Object::TcpSock)),
