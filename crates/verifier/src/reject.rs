@@ -400,7 +400,10 @@ rejects! {
     /// A helper that would write over a dynamic pointer.
     DynptrHelperWrite { at: InsnIdx, off: i64 } EACCES "potential write to dynptr at off={off} disallowed";
     /// A dynamic pointer to other memory than a map's value.
-    DynptrData { at: InsnIdx, kind: &'static str } EFAULT "Unsupported reg type {kind} for bpf_dynptr_from_mem data";
+    DynptrData { at: InsnIdx, kind: &'static str } EACCES "Unsupported reg type {kind} for bpf_dynptr_from_mem data";
+    /// A kernel function's buffer that is no such memory.
+    KfuncBuffer { at: InsnIdx, memory: usize, size: usize, why: String } EACCES
+        "{why}\narg#{memory} arg#{size} memory, len pair leads to invalid memory access!";
     /// A writable slice in a program type that may not write packets.
     SliceWrite { at: InsnIdx } EINVAL "the prog does not allow writes to packet data";
     /// A reference that is not given up.

@@ -19,7 +19,7 @@ use crate::reject::{Dir, Reject};
 use crate::state::dynptr::{Dynptr, Half, Source};
 use crate::state::frame::slot_of;
 use crate::state::{Backing, Id, Kind, Mem, MemUse, Ref, Reg, Slot};
-use skep_isa::Reg as R;
+use skep_isa::{InsnIdx, Reg as R};
 use skep_uapi::HelperId;
 
 /// Bytes of a dynamic pointer.
@@ -161,13 +161,9 @@ impl Path<'_> {
     pub(crate) fn check_no_dynptr(&self, frame: u8, extent: Extent) -> Result<(), Reject> {
         let stack = self.state.frame_at(frame);
         let mut offsets = extent.min..extent.end;
-        let hit = offsets.any(|off| stack.slot(slot_of(off).0).dynptr().is_some());
-        match hit {
-            true => Err(Reject::DynptrHelperWrite {
-                at: self.at,
-                off: extent.min,
-            }),
-            false => Ok(()),
+        match offsets.find(|off| stack.slot(slot_of(*off).0).dynptr().is_some()) {
+            Some(off) => Err(Reject::DynptrHelperWrite { at: self.at, off }),
+            None => Ok(()),
         }
     }
 
@@ -315,7 +311,8 @@ impl Path<'_> {
             return Err(Reject::KfuncNotScalar { at, reg });
         }
         if !buffer.is_null() {
-            self.check_buffer(R::ALL[index], &buffer, reg, &size)?;
+            self.check_buffer(R::ALL[index], &buffer, reg, &size)
+                .map_err(|reject| in_buffer(at, index, reject))?;
         }
         if size.as_const().is_none() {
             return Err(Reject::KfuncNotConst { at, reg });
@@ -410,6 +407,19 @@ enum NewReference {
     Of(Id),
     /// A new one.
     Acquired,
+}
+
+/// A refusal of a kernel function's buffer, whose size is argument `size`.
+fn in_buffer(at: InsnIdx, size: usize, reject: Reject) -> Reject {
+    if let Reject::Unsupported { .. } = reject {
+        return reject;
+    }
+    Reject::KfuncBuffer {
+        at,
+        memory: size - 1,
+        size,
+        why: reject.to_string(),
+    }
 }
 
 fn unsupported_helper(args: &Args) -> Reject {
