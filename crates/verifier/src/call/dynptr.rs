@@ -278,7 +278,11 @@ impl Path<'_> {
     }
 
     /// Checks a kernel function's dynamic pointer argument, and makes it where it is to be made.
-    pub(crate) fn kfunc_dynptr(&mut self, call: &mut KfuncCall, index: usize) -> Result<(), Reject> {
+    pub(crate) fn kfunc_dynptr(
+        &mut self,
+        call: &mut KfuncCall,
+        index: usize,
+    ) -> Result<(), Reject> {
         let value = call.values[index];
         call.dynptr = Some(self.dynptr_argument(index, &value)?);
         Ok(())
@@ -304,7 +308,11 @@ impl Path<'_> {
     }
 
     /// The size of a slice and the buffer before it.
-    pub(crate) fn kfunc_slice_size(&mut self, call: &KfuncCall, index: usize) -> Result<(), Reject> {
+    pub(crate) fn kfunc_slice_size(
+        &mut self,
+        call: &KfuncCall,
+        index: usize,
+    ) -> Result<(), Reject> {
         let (at, reg) = (self.at, R::ALL[index + 1]);
         let (buffer, size) = (call.values[index - 1], call.values[index]);
         if !size.is_scalar() {
@@ -374,8 +382,12 @@ impl Path<'_> {
                 return Err(Reject::SliceWrite { at: self.at });
             }
             "bpf_dynptr_slice_rdwr" => MemUse::Write,
-            "bpf_dynptr_from_skb" | "bpf_dynptr_from_xdp" | "bpf_dynptr_clone"
-            | "bpf_dynptr_adjust" | "bpf_dynptr_size" | "bpf_dynptr_is_null"
+            "bpf_dynptr_from_skb"
+            | "bpf_dynptr_from_xdp"
+            | "bpf_dynptr_clone"
+            | "bpf_dynptr_adjust"
+            | "bpf_dynptr_size"
+            | "bpf_dynptr_is_null"
             | "bpf_dynptr_is_rdonly" => return Ok(Reg::unknown()),
             _ => return Err(unsupported(call.row)),
         };

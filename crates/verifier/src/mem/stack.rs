@@ -136,21 +136,22 @@ impl Path<'_> {
         frame: u8,
         extent: Extent,
     ) -> Result<(), Reject> {
-        self.check_readable(frame, extent).map_err(|reject| match reject {
-            Reject::StackOpaque {
-                at,
-                off,
-                byte,
-                size,
-            } => Reject::StackOpaqueArgument {
-                at,
-                reg,
-                off,
-                byte,
-                size,
-            },
-            other => other,
-        })
+        self.check_readable(frame, extent)
+            .map_err(|reject| match reject {
+                Reject::StackOpaque {
+                    at,
+                    off,
+                    byte,
+                    size,
+                } => Reject::StackOpaqueArgument {
+                    at,
+                    reg,
+                    off,
+                    byte,
+                    size,
+                },
+                other => other,
+            })
     }
 
     /// Iterators and dynamic pointers are opaque.

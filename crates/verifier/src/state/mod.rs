@@ -132,7 +132,11 @@ impl State {
     pub(crate) fn end_slices_below(&mut self) {
         let frames = self.frames.len();
         self.update_regs(
-            |reg| reg.kind.slice_frame().is_some_and(|frame| usize::from(frame) >= frames),
+            |reg| {
+                reg.kind
+                    .slice_frame()
+                    .is_some_and(|frame| usize::from(frame) >= frames)
+            },
             |reg| *reg = Reg::unknown(),
         );
     }

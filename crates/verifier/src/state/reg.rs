@@ -233,9 +233,8 @@ impl Kind {
 
     /// Whether it is a slice of the packet.
     pub(crate) fn is_packet_slice(self) -> bool {
-        self.memory().is_some_and(|mem| {
-            matches!(mem.backing, Backing::Packet | Backing::PacketOrStack(_))
-        })
+        self.memory()
+            .is_some_and(|mem| matches!(mem.backing, Backing::Packet | Backing::PacketOrStack(_)))
     }
 
     /// Whether it is an address into the packet whose range comparisons prove.

@@ -95,7 +95,8 @@ impl Slot {
 
     /// Whether the slot is the higher half of a dynamic pointer, which the lower one stands for.
     pub(crate) fn is_high_half(&self) -> bool {
-        self.dynptr().is_some_and(|dynptr| dynptr.half == Half::High)
+        self.dynptr()
+            .is_some_and(|dynptr| dynptr.half == Half::High)
     }
 
     /// The slot with bytes of which nothing is known.
