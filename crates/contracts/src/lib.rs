@@ -20,7 +20,7 @@ pub use helper::{
     ArgKind, Callers, Gate, HelperProto, PacketArgs, PacketEffect, RetKind, helper, helper_callers,
     helper_in, helpers,
 };
-pub use map_type::{MapTypeRule, map_type_rule};
+pub use map_type::{MapBtf, MapTypeRule, map_type_rule};
 pub use prog_type::{
     LegacyPacket, Loaders, ProgTypeRow, ReturnRange, ReturnRule, Running, Sleeping, prog_type,
     prog_types,
