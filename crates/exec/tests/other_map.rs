@@ -55,6 +55,7 @@ fn publish(maps: Vec<MapRef>) -> Result<Image, PublishError> {
         maps: &[desc],
         fd_array: &[],
         btf: None,
+        kernel: None,
         func_info: &[],
         line_info: &[],
         profile: Version::DEFAULT,

@@ -76,6 +76,7 @@ fn image(body: &str, map: &MapRef) -> Image {
         maps: &[desc],
         fd_array: &[],
         btf: None,
+        kernel: None,
         func_info: &[],
         line_info: &[],
         profile: Version::DEFAULT,

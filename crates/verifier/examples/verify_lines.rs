@@ -56,6 +56,7 @@ fn answer(request: &Value) -> Value {
         maps: &maps,
         fd_array: &[],
         btf: None,
+        kernel: None,
         func_info: &[],
         line_info: &[],
         profile: Version::DEFAULT,

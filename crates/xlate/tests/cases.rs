@@ -30,6 +30,7 @@ fn xlated(case: &Case) -> Xlated {
         maps: &[],
         fd_array: &[],
         btf: None,
+        kernel: None,
         func_info: &[],
         line_info: &[],
         profile: Version::DEFAULT,

@@ -43,6 +43,7 @@ fn verified_cases_of_translation() {
                 maps: &[],
                 fd_array: &[],
                 btf: None,
+                kernel: None,
                 func_info: &[],
                 line_info: &[],
                 profile: Version::DEFAULT,

@@ -32,6 +32,9 @@ pub(crate) struct Stored {
     /// The instruction that it is before.
     pub(crate) at: InsnIdx,
     parent: Option<StoredIdx>,
+    /// The earliest state, still being walked then, at which a path from here ended: until that is walked to its end, what
+    /// happens from here is not known completely.
+    loops_to: Option<StoredIdx>,
     /// Paths from here that are not walked to their end.
     pub(crate) open: u32,
     pub(crate) misses: u32,
@@ -121,6 +124,7 @@ impl Visited {
             state: Some(state),
             at,
             parent,
+            loops_to: None,
             open: 1,
             misses: 0,
             hits: 0,
@@ -142,6 +146,54 @@ impl Visited {
         if stored.open == 0 {
             self.kept -= 1;
         }
+    }
+
+    /// The state still being walked on which a state's continuation depends, if there is one.
+    pub(crate) fn loops_to(&self, index: StoredIdx) -> Option<StoredIdx> {
+        let mut next = self.get(index).loops_to;
+        while let Some(ancestor) = next {
+            let stored = self.get(ancestor);
+            if stored.open > 0 {
+                return Some(ancestor);
+            }
+            next = stored.loops_to;
+        }
+        None
+    }
+
+    /// A path from `parent` ends at `ancestor`, which is still being walked.
+    pub(crate) fn loop_back(&mut self, parent: Option<StoredIdx>, ancestor: StoredIdx) {
+        let mut next = parent;
+        while let Some(index) = next.filter(|index| index.0 > ancestor.0) {
+            if self
+                .loops_to(index)
+                .is_some_and(|known| known.0 <= ancestor.0)
+            {
+                return;
+            }
+            let stored = self.get_mut(index);
+            stored.loops_to = Some(ancestor);
+            next = stored.parent;
+        }
+    }
+
+    /// The last state before `parent` that was stored at `at` in the same calls.
+    pub(crate) fn previous_visit(
+        &self,
+        parent: Option<StoredIdx>,
+        at: InsnIdx,
+        cur: &State,
+    ) -> Option<&State> {
+        let mut next = self.get(parent?).parent;
+        while let Some(index) = next {
+            let stored = self.get(index);
+            let state = stored.state.as_ref().filter(|_| stored.at == at);
+            if let Some(state) = state.filter(|old| old.call_sites().eq(cur.call_sites())) {
+                return Some(state);
+            }
+            next = stored.parent;
+        }
+        None
     }
 
     /// A path from `parent` is left for later.
