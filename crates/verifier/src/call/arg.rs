@@ -3,6 +3,7 @@
 use crate::limits::ARG_SIZE_MAX;
 use crate::log::trace::helper_name;
 use crate::mem::align::aligned;
+use crate::mem::special::Toucher;
 use crate::mem::stack::Extent;
 use crate::path::Path;
 use crate::reject::{Dir, Reject};
@@ -355,9 +356,9 @@ impl Path<'_> {
                 self.check_map_direction(map, dir, off, size)?;
                 if bytes == 0 && empty == Empty::Allowed {
                     // Nothing is touched, but the address must still be one of the value.
-                    return self.check_map_value(reg, value, map, off, 1);
+                    return self.check_map_value(reg, value, map, off, 1, Toucher::Helper);
                 }
-                self.check_map_value(reg, value, map, off, i64::from(size))
+                self.check_map_value(reg, value, map, off, i64::from(size), Toucher::Helper)
             }
             Kind::Stack(frame) => {
                 let extent = self.stack_extent(reg, value, off, bytes, dir)?;
@@ -418,7 +419,7 @@ impl Path<'_> {
         };
         let off = i64::from(value.off);
         let rest = i64::from(desc.value_size) - off;
-        self.check_map_value(reg, value, map, off, rest)?;
+        self.check_map_value(reg, value, map, off, rest, Toucher::Helper)?;
         usize::try_from(off.wrapping_add(var.cast_signed()))
             .ok()
             .and_then(|start| bytes.get(start..))
