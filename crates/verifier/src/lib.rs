@@ -34,9 +34,10 @@ pub use verified::{Access, InsnInfo, Stats, Subprog, UsedMap, Verified};
 use explore::Explorer;
 use path::Path;
 use program::Checked;
+use skep_btf::SpecialKind;
 use skep_contracts::{ProgTypeRow, Sleeping, prog_type};
 use skep_isa::Program;
-use skep_uapi::{BPF_F_SLEEPABLE, MapType};
+use skep_uapi::{BPF_F_SLEEPABLE, MapType, ProgType};
 use state::SubprogIdx;
 use std::time::Instant;
 
@@ -112,6 +113,7 @@ fn verify_with(
     check_sleeping(env, row)?;
     let checked = program::check(program, env, row)?;
     check_sleepable_maps(env, &checked)?;
+    check_lock_maps(env, &checked)?;
     let start = checked.extent(SubprogIdx(0)).start;
     log.start(&checked);
     let placeholder = state::State::new(state::Frame::new(
@@ -179,6 +181,27 @@ fn check_sleeping(env: &Env<'_>, row: &ProgTypeRow) -> Result<(), Reject> {
         Sleeping::Never if sleeps => Err(Reject::Sleepable {}),
         Sleeping::Must if !sleeps => Err(Reject::MustSleep {}),
         Sleeping::Never | Sleeping::May | Sleeping::Must => Ok(()),
+    }
+}
+
+/// Locks are not for programs that may interrupt others.
+fn check_lock_maps(env: &Env<'_>, checked: &Checked) -> Result<(), Reject> {
+    let who = match env.prog_type {
+        ProgType::SOCKET_FILTER => "socket filter",
+        ProgType::KPROBE
+        | ProgType::TRACEPOINT
+        | ProgType::PERF_EVENT
+        | ProgType::RAW_TRACEPOINT
+        | ProgType::RAW_TRACEPOINT_WRITABLE => "tracing",
+        _ => return Ok(()),
+    };
+    let mut fields = checked
+        .used_maps
+        .iter()
+        .flat_map(|&index| env.maps[index].fields.iter());
+    match fields.any(|field| field.kind == SpecialKind::SpinLock) {
+        true => Err(Reject::LockInType { who }),
+        false => Ok(()),
     }
 }
 

@@ -309,6 +309,26 @@ rejects! {
     ReleasedOffset { at: InsnIdx, reg: Reg } EINVAL "{} must have zero offset when passed to release func or trusted arg to kfunc", R(*reg);
     /// A pointer moved by an unknown number whose reference is given up.
     ReleasedVariable { at: InsnIdx, kind: &'static str, var_off: String } EACCES "variable {kind} access var_off={var_off} disallowed";
+    /// A call while a lock is held.
+    CallLocked { at: InsnIdx } EINVAL "function calls are not allowed while holding a lock";
+    /// A call of a global function while a lock is held.
+    GlobalCallLocked { at: InsnIdx } EINVAL "global function calls are not allowed while holding a lock,\nuse static function instead";
+    /// A lock at an unknown place.
+    LockVariable { at: InsnIdx, reg: Reg } EINVAL "{} doesn't have constant offset. bpf_spin_lock has to be at the constant offset", R(*reg);
+    /// A lock in a map without types.
+    LockWithoutBtf { at: InsnIdx, map: String } EINVAL "map '{map}' has to have BTF in order to use bpf_spin_lock";
+    /// A value that has no lock.
+    NoLock { at: InsnIdx, map: String } EINVAL "map '{map}' has no valid bpf_spin_lock";
+    /// Another place than the lock's.
+    LockOffset { at: InsnIdx, off: i64, lock: u32 } EINVAL "off {off} doesn't point to 'struct bpf_spin_lock' that is at {lock}";
+    /// A lock taken while one is held.
+    TwoLocks { at: InsnIdx } EINVAL "Locking two bpf_spin_locks are not allowed";
+    /// A lock given back that is not held.
+    UnlockUnheld { at: InsnIdx } EINVAL "bpf_spin_unlock without taking a lock";
+    /// Another lock given back than is held.
+    UnlockOther { at: InsnIdx } EINVAL "bpf_spin_unlock of different lock";
+    /// A map with a lock in a program of a type that takes none.
+    LockInType { who: &'static str } EINVAL "{who} progs cannot use bpf_spin_lock yet";
     /// An argument of the wrong kind.
     ArgKindMismatch { at: InsnIdx, reg: Reg, kind: &'static str, expected: &'static str } EACCES
         "{} type={kind} expected={expected}", R(*reg);

@@ -208,13 +208,13 @@ impl Path<'_> {
             | ArgKind::Btf
             | ArgKind::BtfOrNull
             | ArgKind::PerCpuBtf
-            | ArgKind::SpinLock
             | ArgKind::Kptr
             | ArgKind::Timer => {
                 let name = helper_name(args.row.id.0.cast_signed()).unwrap_or_default();
                 let what = format!("helper {name}");
                 Err(Reject::Unsupported { what })
             }
+            ArgKind::SpinLock => self.change_lock(args.row.id, reg, &value),
             ArgKind::Dynptr => self.helper_takes_dynptr(args, index),
             ArgKind::DynptrUninit => self.helper_makes_dynptr(args, index),
             ArgKind::Map => {

@@ -41,7 +41,7 @@ impl Path<'_> {
                     return Ok(());
                 };
                 let key = Reg::pointer(Kind::MapKey(map));
-                let value = Reg::pointer(Kind::MapValue(map));
+                let value = self.value_pointer(map);
                 self.call_back(subprog, [values[0], key, value, values[2], none])
             }
             _ => Err(Reject::Unsupported {

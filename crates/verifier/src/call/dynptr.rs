@@ -358,7 +358,14 @@ impl Path<'_> {
             Kind::MapValue(map) => {
                 let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
                 self.check_map_direction(map, Dir::Write, off, bytes)?;
-                self.check_map_value(reg, buffer, map, off, i64::from(bytes.max(1)))
+                self.check_map_value(
+                    reg,
+                    buffer,
+                    map,
+                    off,
+                    i64::from(bytes.max(1)),
+                    crate::mem::special::Toucher::Helper,
+                )
             }
             _ => {
                 let what = format!("a slice's buffer of kind {}", buffer.kind.name());

@@ -16,6 +16,7 @@ const LAST_HELPER: u32 = 211;
 impl Path<'_> {
     /// Carries a helper call out.
     pub(crate) fn call_helper(&mut self, id: i32) -> Result<(), Reject> {
+        self.check_call_under_lock(HelperId(id.cast_unsigned()))?;
         let row = self.helper_row(id)?;
         let mut args = Args::new(row);
         for index in 0..args.count() {

@@ -27,6 +27,7 @@ pub(crate) struct KfuncCall {
 impl Path<'_> {
     /// Carries a call of a kernel function out and gives where the walk goes on.
     pub(crate) fn call_kfunc(&mut self, id: i32, module: i16) -> Result<Flow, Reject> {
+        self.check_kfunc_under_lock(id)?;
         let row = self.kfunc_row(id, module)?;
         let mut call = KfuncCall {
             row,

@@ -53,7 +53,7 @@ impl Path<'_> {
                     return Err(Reject::Unsupported { what });
                 }
                 if self.key_is_present(args) {
-                    Reg::pointer(Kind::MapValue(map))
+                    self.value_pointer(map)
                 } else {
                     self.pointer_with_id(Kind::MapValueOrNull(map))
                 }

@@ -56,6 +56,10 @@ impl Path<'_> {
     pub(crate) fn check_nothing_held(&mut self, leaving: Leaving) -> Result<(), Reject> {
         let (at, what) = (self.at, leaving.text());
         let held = &self.state.held;
+        if held.lock.is_some() {
+            let section = "bpf_spin_lock";
+            return Err(Reject::InsideSection { at, what, section });
+        }
         if let Some(held) = held.refs.first() {
             let (id, from) = (held.id.0, held.at);
             return Err(Reject::ReferenceLeak { at, id, from, what });

@@ -45,6 +45,9 @@ impl Path<'_> {
 
     /// A global function was or will be verified for all arguments of its prototype.
     fn call_global(&mut self, subprog: SubprogIdx) -> Result<(), Reject> {
+        if self.state.held.lock.is_some() {
+            return Err(Reject::GlobalCallLocked { at: self.at });
+        }
         let decl = self.checked.decl(subprog);
         self.called[subprog.index()] = true;
         for (param, reg) in decl.params.iter().zip(&R::ALL[1..=5]) {

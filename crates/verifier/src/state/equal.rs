@@ -66,7 +66,17 @@ impl Comparison<'_> {
         };
         old.is_like(cur)
             && pairs(&old.refs, &cur.refs, self.ids)
+            && self.locks(old.lock, cur.lock)
             && pairs(&old.irqs, &cur.irqs, self.ids)
+    }
+
+    /// Whether the locks are those of the same value.
+    fn locks(&mut self, old: Option<super::Lock>, cur: Option<super::Lock>) -> bool {
+        match (old, cur) {
+            (None, None) => true,
+            (Some(old), Some(cur)) => old.map == cur.map && self.ids.matches(old.id, cur.id),
+            (None, Some(_)) | (Some(_), None) => false,
+        }
     }
 
     /// Whether both are the same part of iterators that are equally far.

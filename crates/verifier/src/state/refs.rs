@@ -1,6 +1,6 @@
 //! What a program holds and must give back: references, and sections that it has entered.
 
-use super::reg::Id;
+use super::reg::{Id, MapIdx};
 use skep_isa::InsnIdx;
 
 /// A reference.
@@ -11,10 +11,20 @@ pub(crate) struct Ref {
     pub(crate) at: InsnIdx,
 }
 
+/// A lock in a map's value: which value, and its map.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Lock {
+    /// The pointer's id; none where a map has one value only.
+    pub(crate) id: Id,
+    pub(crate) map: MapIdx,
+}
+
 /// What is held, in order of acquisition.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Held {
     pub(crate) refs: Vec<Ref>,
+    /// The lock that was taken; no second one may be.
+    pub(crate) lock: Option<Lock>,
     /// RCU sections: 0 or 1.
     pub(crate) rcu: u32,
     /// Sections without preemption.
@@ -34,6 +44,7 @@ impl Held {
     /// Whether the same is held, apart from the ids.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         self.rcu == other.rcu
+            && self.lock.map(|lock| lock.map) == other.lock.map(|lock| lock.map)
             && self.preempt == other.preempt
             && self.refs.len() == other.refs.len()
             && self.irqs.len() == other.irqs.len()

@@ -26,7 +26,7 @@ impl Path<'_> {
             // Half of an address says nothing.
         } else if compare.src == Operand::Imm(0) && left.id.is_some() {
             if left.kind.when_not_null().is_some() {
-                self.null_check(compare.op, left.id, taken);
+                self.null_check(compare.op, left, taken);
             }
         } else if !left.is_scalar() && !right.is_scalar() {
             self.refine_pointers(compare, taken);
@@ -89,15 +89,16 @@ impl Path<'_> {
     }
 
     /// Every copy of a pointer that may be null is null on one way and not on the other.
-    fn null_check(&mut self, op: JmpOp, id: Id, taken: &mut State) {
+    fn null_check(&mut self, op: JmpOp, pointer: &Reg, taken: &mut State) {
+        let (id, keeps) = (pointer.id, self.id_when_not_null(pointer));
         match op {
             JmpOp::Jeq => {
-                not_null(&mut self.state, id);
+                not_null(&mut self.state, id, keeps);
                 null(taken, id);
             }
             JmpOp::Jne => {
                 null(&mut self.state, id);
-                not_null(taken, id);
+                not_null(taken, id, keeps);
             }
             JmpOp::Jgt
             | JmpOp::Jge
@@ -137,14 +138,15 @@ impl Path<'_> {
 
     /// A pointer that may be null was compared with one that is not.
     fn same_as_pointer(&mut self, op: JmpOp, pointer: &Reg, other: &Reg, taken: &mut State) {
+        let keeps = self.id_when_not_null(pointer);
         let never_null = other.kind.when_not_null().is_none()
             && !matches!(
                 other.kind,
                 Kind::Packet | Kind::PacketMeta | Kind::PacketEnd
             );
         match op {
-            JmpOp::Jeq if never_null => not_null(taken, pointer.id),
-            JmpOp::Jne if never_null => not_null(&mut self.state, pointer.id),
+            JmpOp::Jeq if never_null => not_null(taken, pointer.id, keeps),
+            JmpOp::Jne if never_null => not_null(&mut self.state, pointer.id, keeps),
             _ => {}
         }
     }
@@ -230,12 +232,13 @@ fn null(state: &mut State, id: Id) {
     );
 }
 
-fn not_null(state: &mut State, id: Id) {
+/// `keeps` is the id that it has then.
+fn not_null(state: &mut State, id: Id, keeps: Id) {
     state.update_regs(
         |reg| reg.id == id && reg.kind.when_not_null().is_some(),
         |reg| {
             reg.kind = reg.kind.when_not_null().unwrap_or(reg.kind);
-            reg.id = Id::NONE;
+            reg.id = keeps;
         },
     );
 }

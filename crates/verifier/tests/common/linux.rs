@@ -7,7 +7,7 @@ use skep_uapi::BPF_F_RDONLY_PROG;
 use skep_verifier::MapDesc;
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// The line to compare: of an accepted program the figures, else the last one that says something about the program.
 pub(crate) fn telling_line(errno: i32, log: &str) -> &str {
@@ -74,6 +74,11 @@ pub(crate) fn ask_with(
 }
 
 pub(crate) fn create(map: &MapDesc) -> io::Result<OwnedFd> {
+    let types = match map.fields.first() {
+        Some(lock) => Some(value_types(map.value_size, lock.offset)?),
+        None => None,
+    };
+    let typed = types.is_some();
     let fd = bpf::map_create(&MapCreate {
         map_type: map.map_type.0,
         key_size: map.key_size,
@@ -83,9 +88,9 @@ pub(crate) fn create(map: &MapDesc) -> io::Result<OwnedFd> {
         inner_map: None,
         numa_node: 0,
         name: Name::new("m").unwrap(),
-        btf: None,
-        btf_key_type_id: 0,
-        btf_value_type_id: 0,
+        btf: types.as_ref().map(AsFd::as_fd),
+        btf_key_type_id: u32::from(typed),
+        btf_value_type_id: if typed { 3 } else { 0 },
         map_extra: 0,
     })?;
     let Some(constant) = &map.constant else {
@@ -100,6 +105,43 @@ pub(crate) fn create(map: &MapDesc) -> io::Result<OwnedFd> {
     ops.update(&[0; 4], constant, 0)?;
     ops.freeze()?;
     Ok(fd)
+}
+
+/// BTF of a value with nothing but a lock in it: 1 is the key, an integer, 2 the lock, 3 the value.
+fn value_types(value_bytes: u32, lock: u32) -> io::Result<OwnedFd> {
+    let strings = b"\0int\0bpf_spin_lock\0val\0value\0lock\0";
+    let (int, structure) = (1 << 24, (4 << 24) | 1);
+    let types: [u32; 16] = [
+        1,
+        int,
+        4,
+        (1 << 24) | 32, // int
+        5,
+        structure,
+        4,
+        19,
+        1,
+        0, // struct bpf_spin_lock { int val; }
+        23,
+        structure,
+        value_bytes,
+        29,
+        2,
+        lock * 8, // struct value { struct bpf_spin_lock lock; }
+    ];
+    let types: Vec<u8> = types.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let lengths = [types.len(), strings.len()].map(|len| u32::try_from(len).unwrap());
+    let header = [24, 0, lengths[0], lengths[0], lengths[1]];
+    let mut blob = vec![0x9f, 0xeb, 1, 0];
+    blob.extend(header.iter().flat_map(|word: &u32| word.to_le_bytes()));
+    blob.extend(types);
+    blob.extend_from_slice(strings);
+    let mut text = [0; 4096];
+    let log = Log {
+        level: 0,
+        buffer: &mut text[..0],
+    };
+    bpf::btf_load(&blob, log)
 }
 
 /// The program with the case's map numbers replaced by descriptors.

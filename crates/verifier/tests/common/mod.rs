@@ -3,7 +3,7 @@
 //! | Section | Holds |
 //! |---|---|
 //! | `prog` | instructions in the assembler's syntax; `map_fd[N]` is the Nth line of `maps` |
-//! | `maps` | a map a line: type, bytes of key and value, entries, then `flags N`, `constant HEX` |
+//! | `maps` | a map a line: type, bytes of key and value, entries, then `flags N`, `constant HEX`, `lock OFFSET` |
 //! | `licence` | default GPL |
 //! | `type` | program type; default xdp |
 //! | `flags`, `attach` | numbers; default 0 |
@@ -131,6 +131,14 @@ fn map(line: &str, fd: i32) -> MapDesc {
         max_entries,
         map_flags: option("flags").map_or(0, |text| text.parse().expect("a number")),
         constant: option("constant").map(|text| hex(text).into()),
+        fields: option("lock").map_or_else(Default::default, |text| {
+            let lock = skep_btf::SpecialField {
+                offset: text.parse().expect("a number"),
+                bytes: 4,
+                kind: skep_btf::SpecialKind::SpinLock,
+            };
+            [lock].into()
+        }),
         ..MapDesc::default()
     }
 }
