@@ -217,11 +217,11 @@ impl Path<'_> {
         self.note_read(place.frame, slots);
     }
 
-    /// Gives a reference back: pointers that depend on it are gone.
+    /// Gives a reference back: pointers that depend on it are numbers from then on.
     pub(crate) fn release(&mut self, id: crate::state::Id) {
         self.state.held.release(id);
         self.state
-            .update_regs(|reg| reg.ref_id == id, |reg| *reg = Reg::UNINIT);
+            .update_regs(|reg| reg.ref_id == id, |reg| *reg = Reg::unknown());
     }
 }
 

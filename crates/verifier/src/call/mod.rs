@@ -3,6 +3,7 @@
 pub(crate) mod arg;
 pub(crate) mod callback;
 pub(crate) mod format;
+pub(crate) mod global;
 pub(crate) mod helper;
 pub(crate) mod iter;
 pub(crate) mod kfunc;
