@@ -56,6 +56,7 @@ pub(crate) struct Path<'a> {
     pub(crate) at: InsnIdx,
     pub(crate) log: &'a mut Log,
     pub(crate) trace: crate::log::trace::Trace,
+    pub(crate) trail: crate::trail::Trail,
     pub(crate) precision: Precision,
     pub(crate) live: LiveStack,
     pub(crate) infos: Vec<InsnInfo>,
@@ -94,6 +95,7 @@ impl<'a> Path<'a> {
             at: InsnIdx(0),
             log,
             trace: crate::log::trace::Trace::new(),
+            trail: crate::trail::Trail::default(),
             precision: Precision::new(),
             live: LiveStack::default(),
             infos: vec![InsnInfo::default(); checked.insns.len()],
@@ -214,7 +216,7 @@ impl<'a> Path<'a> {
     /// All packet pointers become plain numbers.
     pub(crate) fn forget_packet(&mut self) {
         self.state.update_regs(
-            |reg| reg.kind.is_packet() || reg.kind == Kind::PacketEnd,
+            |reg| reg.kind.is_packet() || reg.kind == Kind::PacketEnd || reg.kind.is_packet_slice(),
             |reg| *reg = Reg::unknown(),
         );
     }

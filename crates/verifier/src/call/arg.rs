@@ -6,6 +6,7 @@ use crate::mem::align::aligned;
 use crate::mem::stack::Extent;
 use crate::path::Path;
 use crate::reject::{Dir, Reject};
+use crate::state::dynptr::Dynptr;
 use crate::state::{Kind, MapIdx, Object, Reg};
 use skep_contracts::{ArgKind, HelperProto, PacketArgs};
 use skep_isa::Reg as R;
@@ -32,6 +33,8 @@ pub(crate) struct Args {
     pub(crate) key: Option<(u8, i64)>,
     /// The largest value of the last size argument.
     pub(crate) size_max: u64,
+    /// The dynamic pointer among the arguments.
+    pub(crate) dynptr: Option<Dynptr>,
 }
 
 impl Args {
@@ -43,6 +46,7 @@ impl Args {
             writes: Vec::new(),
             key: None,
             size_max: 0,
+            dynptr: None,
         }
     }
 
@@ -204,13 +208,13 @@ impl Path<'_> {
             | ArgKind::SpinLock
             | ArgKind::Kptr
             | ArgKind::Timer
-            | ArgKind::RingbufRecord
-            | ArgKind::Dynptr
-            | ArgKind::DynptrUninit => {
+            | ArgKind::RingbufRecord => {
                 let name = helper_name(args.row.id.0.cast_signed()).unwrap_or_default();
                 let what = format!("helper {name}");
                 Err(Reject::Unsupported { what })
             }
+            ArgKind::Dynptr => self.helper_takes_dynptr(args, index),
+            ArgKind::DynptrUninit => self.helper_makes_dynptr(args, index),
             ArgKind::Map => {
                 args.map = match value.kind {
                     Kind::MapPtr(map) => Some(map),
@@ -361,10 +365,13 @@ impl Path<'_> {
                 }
                 match dir {
                     Dir::Read => {
-                        self.check_readable(frame, extent)?;
+                        self.check_readable_argument(reg, frame, extent)?;
                         self.helper_stack(frame, extent, Dir::Read);
                     }
-                    Dir::Write => args.writes.push(Write { frame, extent }),
+                    Dir::Write => {
+                        self.check_no_dynptr(frame, extent)?;
+                        args.writes.push(Write { frame, extent });
+                    }
                 }
                 Ok(())
             }

@@ -97,6 +97,7 @@ impl Path<'_> {
             .state
             .pop()
             .expect("only a frame with a caller returns to it");
+        self.state.end_slices_below();
         let next = callee.returns_to();
         self.print_return(&callee, depth, next);
         self.called_back = Some(next);

@@ -4,8 +4,17 @@ use crate::mem::stack::Extent;
 use crate::path::Path;
 use crate::program::{Nullable, Param};
 use crate::reject::{Dir, Reject};
-use crate::state::{Frame, Kind, Mem, MemUse, Reg, SubprogIdx};
+use crate::state::{Backing, Frame, Kind, Mem, MemUse, Reg, SubprogIdx};
 use skep_isa::Reg as R;
+
+/// Memory that a function wants.
+#[derive(Clone, Copy)]
+struct Memory {
+    subprog: SubprogIdx,
+    reg: R,
+    bytes: u32,
+    null: Nullable,
+}
 
 impl Path<'_> {
     /// A global function was or will be verified for all arguments of its prototype.
@@ -85,7 +94,13 @@ impl Path<'_> {
             }
             Param::Mem { bytes, null } => {
                 let value = self.read(reg)?;
-                self.check_global_memory(reg, &value, *bytes, *null, writes)
+                let memory = Memory {
+                    subprog,
+                    reg,
+                    bytes: *bytes,
+                    null: *null,
+                };
+                self.check_global_memory(memory, &value, writes)
             }
             Param::Refused(why) => Err(Reject::GlobalParam { why: why.clone() }),
             Param::Other => Err(other()),
@@ -95,12 +110,16 @@ impl Path<'_> {
     /// Memory that the function may read and write, wherever it is.
     fn check_global_memory(
         &mut self,
-        reg: R,
+        wanted: Memory,
         value: &Reg,
-        bytes: u32,
-        null: Nullable,
         writes: &mut Vec<(u8, Extent)>,
     ) -> Result<(), Reject> {
+        let Memory {
+            subprog,
+            reg,
+            bytes,
+            null,
+        } = wanted;
         if value.is_null() {
             // Linux takes the null that it knows even where the function relies on there being none.
             return match null {
@@ -120,12 +139,20 @@ impl Path<'_> {
             }
             memory.kind = kind;
         }
+        if self.checked.moves_packet[subprog.index()]
+            && (memory.kind.is_packet() || memory.kind.is_packet_slice())
+        {
+            return Err(Reject::Unsupported {
+                what: "passing the packet to a function that moves it".to_owned(),
+            });
+        }
         let (off, size) = (i64::from(memory.off), i64::from(bytes));
         match memory.kind {
             Kind::Stack(frame) => {
                 let extent = self.stack_extent(reg, &memory, off, bytes.into(), Dir::Read)?;
                 if bytes > 0 {
-                    self.check_readable(frame, extent)?;
+                    self.check_readable_argument(reg, frame, extent)?;
+                    self.check_no_dynptr(frame, extent)?;
                     self.helper_stack(frame, extent, Dir::Read);
                     writes.push((frame, extent));
                 }
@@ -177,6 +204,7 @@ impl Path<'_> {
                     let mem = Mem {
                         bytes: *bytes,
                         usage: MemUse::Write,
+                        backing: Backing::Own,
                     };
                     self.pointer_with_id(match null {
                         Nullable::No => Kind::Mem(mem),

@@ -38,6 +38,7 @@ impl Path<'_> {
         if row.packet == PacketEffect::Invalidates {
             self.forget_packet();
         }
+        self.after_dynptr_write(&args);
         Ok(())
     }
 

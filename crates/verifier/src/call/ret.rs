@@ -19,6 +19,9 @@ impl Path<'_> {
             RetKind::Integer => Reg::scalar(range(args)),
             RetKind::SockOrNull => self.pointer_with_id(Kind::ObjectOrNull(Object::Sock)),
             RetKind::TcpSockOrNull => self.pointer_with_id(Kind::ObjectOrNull(Object::TcpSock)),
+            RetKind::Unsupported if args.row.id == HelperId::DYNPTR_DATA => {
+                self.dynptr_data(args)?
+            }
             RetKind::Unsupported => {
                 let name = helper_name(args.row.id.0.cast_signed()).unwrap_or_default();
                 let what = format!("helper {name}");

@@ -28,6 +28,8 @@ struct Pending {
     parent: Option<StoredIdx>,
     /// What it kept a history of since then.
     history: u32,
+    /// How much of the trail led to it.
+    trail: usize,
 }
 
 /// The walk over all paths of one function.
@@ -93,6 +95,7 @@ impl<'p, 'a> Explorer<'p, 'a> {
             self.path.at = next.at;
             self.path.trace.previous = next.from;
             self.path.trace.arrived = true;
+            self.path.trail.cut(next.trail);
             self.path.touch_all();
         }
     }
@@ -112,6 +115,9 @@ impl<'p, 'a> Explorer<'p, 'a> {
                 return Ok(());
             }
             self.path.print_insn();
+            let processed = self.stats.processed_insns;
+            let (at, depth) = (self.path.at, self.path.state.depth());
+            self.path.trail.walk(at, depth, processed);
             match self.step()? {
                 Flow::To(next) => {
                     self.path.trace.previous = self.path.at;
@@ -160,6 +166,7 @@ impl<'p, 'a> Explorer<'p, 'a> {
                 from: at,
                 parent: self.parent,
                 history: self.pace.history,
+                trail: self.path.trail.len(),
             });
         }
         // Its room is used again.
