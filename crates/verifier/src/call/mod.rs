@@ -8,6 +8,7 @@ pub(crate) mod global;
 pub(crate) mod helper;
 pub(crate) mod iter;
 pub(crate) mod kfunc;
+pub(crate) mod refs;
 pub(crate) mod ret;
 pub(crate) mod sections;
 pub(crate) mod subprog;
