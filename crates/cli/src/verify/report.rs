@@ -150,6 +150,9 @@ impl Report<'_> {
             escape(line.file.trim_start_matches("./")),
             line.line
         )?;
+        if snippet.text.is_empty() {
+            return writeln!(out, "{:gutter$} {bar} {}", "", escape(&place.insn));
+        }
         writeln!(out, "{:gutter$} {bar}", "")?;
         let number = self.paint.blue(&format!("{:>gutter$}", line.line));
         writeln!(out, "{number} {bar} {}", escape(&snippet.text))?;
@@ -229,11 +232,13 @@ impl Report<'_> {
     }
 }
 
-/// Turns from line to line: those within a line are none, and those between the same lines are one, the last.
+/// Turns from line to line: those within a line are none, unless they go back, and those between the same lines are one, the
+/// last.
 fn by_lines(turns: &[Turn]) -> Vec<Turn> {
     let mut out: Vec<Turn> = Vec::new();
     for turn in turns {
-        if turn.kind == TurnKind::Branch && is_same_line(&turn.from, &turn.to) {
+        let is_loop = turn.to.at <= turn.from.at;
+        if turn.kind == TurnKind::Branch && is_same_line(&turn.from, &turn.to) && !is_loop {
             continue;
         }
         let mut turn = turn.clone();
@@ -291,8 +296,8 @@ fn short(place: &Place, explanation: &Explanation) -> String {
 /// `line 8: the text`.
 fn whole(place: &Place, explanation: &Explanation) -> String {
     let text = match &place.source {
-        Some(SourceLine { text, .. }) => text.trim(),
-        None => &place.insn,
+        Some(SourceLine { text, .. }) if !text.is_empty() => text.trim(),
+        Some(_) | None => &place.insn,
     };
     format!("{}: {text}", short(place, explanation))
 }
