@@ -1,7 +1,7 @@
 //! Rules of map types as rows.
 
 use crate::Version;
-use skep_uapi::{BPF_F_RDONLY_PROG, HelperId, MapType};
+use skep_uapi::{BPF_F_RDONLY_PROG, HelperId, MapType, ProgType};
 
 /// What a map type allows.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +87,30 @@ impl MapTypeRule {
             MapType::RINGBUF => "bpf_ringbuf_map",
             MapType::BLOOM_FILTER => "bpf_bloom_filter",
             _ => "bpf_map",
+        }
+    }
+}
+
+impl MapTypeRule {
+    /// Whether programs of a type may call a helper on a map of this type that changes its entries: sockets are put into maps
+    /// where no lock of theirs can be held.
+    #[must_use]
+    pub fn lets_change(&self, helper: HelperId, prog_type: ProgType) -> bool {
+        let sockets = matches!(self.id, MapType::SOCKMAP | MapType::SOCKHASH);
+        let calm = matches!(
+            prog_type,
+            ProgType::SOCKET_FILTER
+                | ProgType::SCHED_CLS
+                | ProgType::SCHED_ACT
+                | ProgType::XDP
+                | ProgType::SK_REUSEPORT
+                | ProgType::FLOW_DISSECTOR
+                | ProgType::SK_LOOKUP
+        );
+        match helper {
+            HelperId::MAP_UPDATE_ELEM if sockets => calm,
+            HelperId::MAP_DELETE_ELEM if sockets => calm || prog_type == ProgType::SOCK_OPS,
+            _ => true,
         }
     }
 }

@@ -245,6 +245,8 @@ rejects! {
     /// A read of a map that programs only write.
     MapReadForbidden { at: InsnIdx, value_bytes: u32, off: i64, size: u32 } EACCES
         "read from map forbidden, value_size={value_bytes} off={off} size={size}";
+    /// A map of sockets, given to a helper that reads or writes values.
+    SocketMapArg { at: InsnIdx } EINVAL "invalid arg_type for sockmap/sockhash";
     /// An access to a field of a value that belongs to helpers.
     SpecialField { at: InsnIdx, name: &'static str } EACCES "{name} cannot be accessed directly by load/store";
     /// A kernel pointer's place in a value, given to a helper as memory.

@@ -11,6 +11,7 @@ use crate::state::dynptr::Dynptr;
 use crate::state::{Kind, MapIdx, MemUse, Object, Reg};
 use skep_contracts::{ArgKind, HelperProto, PacketArgs};
 use skep_isa::Reg as R;
+use skep_uapi::MapType;
 
 /// What Linux lists as possible where memory is wanted.
 const MEMORY: &str = "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_";
@@ -169,6 +170,7 @@ impl Path<'_> {
     /// Checks argument `index` (0 is r1).
     pub(crate) fn check_arg(&mut self, args: &mut Args, index: usize) -> Result<(), Reject> {
         let (kind, reg) = (args.row.args[index], R::ALL[index + 1]);
+        let kind = self.of_sockets(args, kind)?;
         let value = self.read(reg)?;
         args.values[index] = value;
         if kind == ArgKind::Anything {
@@ -247,6 +249,22 @@ impl Path<'_> {
                 Ok(())
             }
             ArgKind::ConstStr => self.check_const_str(reg, &value),
+        }
+    }
+
+    /// The value of a map of sockets is a socket, where a helper puts one in; helpers that do anything else with values do not
+    /// take such maps.
+    fn of_sockets(&self, args: &Args, kind: ArgKind) -> Result<ArgKind, Reject> {
+        let sockets = args.map.is_some_and(|map| {
+            let map_type = self.map(map).map_type;
+            matches!(map_type, MapType::SOCKMAP | MapType::SOCKHASH)
+        });
+        match kind {
+            ArgKind::MapValue if sockets => Ok(ArgKind::SockOrBtf),
+            ArgKind::MapValueOrNull | ArgKind::MapValueWrite if sockets => {
+                Err(Reject::SocketMapArg { at: self.at })
+            }
+            other => Ok(other),
         }
     }
 

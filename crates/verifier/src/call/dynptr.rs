@@ -13,6 +13,7 @@ use crate::call::arg::Args;
 use crate::call::kfunc::{KfuncCall, unsupported};
 use crate::limits::{ARG_SIZE_MAX, STACK_BYTES_MAX};
 use crate::log::trace::helper_name;
+use crate::mem::special::Toucher;
 use crate::mem::stack::Extent;
 use crate::path::Path;
 use crate::reject::{Dir, Reject};
@@ -364,7 +365,7 @@ impl Path<'_> {
                     map,
                     off,
                     i64::from(bytes.max(1)),
-                    crate::mem::special::Toucher::Helper,
+                    Toucher::Helper,
                 )
             }
             _ => {
