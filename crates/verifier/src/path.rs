@@ -193,7 +193,11 @@ impl<'a> Path<'a> {
 
     /// A map of the program.
     pub(crate) fn map(&self, map: MapIdx) -> &'a MapDesc {
-        &self.env.maps[self.checked.used_maps[map.index()]]
+        let used = &self.env.maps[self.checked.used_maps[map.index()]];
+        match &used.inner {
+            Some(inner) if map.is_inner() => inner,
+            Some(_) | None => used,
+        }
     }
 
     /// Remembers what an instruction accesses; every path must agree where the code would differ.

@@ -180,6 +180,7 @@ impl Path<'_> {
             | Kind::Ctx
             | Kind::MapPtr(_)
             | Kind::MapValueOrNull(_)
+            | Kind::MapOrNull(_)
             | Kind::PacketEnd
             | Kind::Object(_)
             | Kind::ObjectOrNull(_)

@@ -133,6 +133,7 @@ fn write_reg(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt::Re
         | Kind::MapPtr(_)
         | Kind::MapValue(_)
         | Kind::MapValueOrNull(_)
+        | Kind::MapOrNull(_)
         | Kind::Packet
         | Kind::PacketMeta
         | Kind::PacketEnd
@@ -188,7 +189,11 @@ fn write_pointer(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt
             None => parts.add(format_args!("r={:#x}", i64::from(reg.range.number())))?,
         },
         Kind::Mem(mem) | Kind::MemOrNull(mem) => parts.add(format_args!("sz={}", mem.bytes))?,
-        Kind::MapPtr(map) | Kind::MapValue(map) | Kind::MapValueOrNull(map) | Kind::MapKey(map) => {
+        Kind::MapPtr(map)
+        | Kind::MapValue(map)
+        | Kind::MapValueOrNull(map)
+        | Kind::MapOrNull(map)
+        | Kind::MapKey(map) => {
             let map = (names.map)(map);
             if !map.name.is_empty() {
                 parts.add(format_args!("map={}", map.name))?;

@@ -28,6 +28,7 @@ impl Path<'_> {
             | Kind::Scalar
             | Kind::MapPtr(_)
             | Kind::MapValueOrNull(_)
+            | Kind::MapOrNull(_)
             | Kind::PacketEnd
             | Kind::Object(_)
             | Kind::ObjectOrNull(_)
@@ -47,6 +48,7 @@ impl Path<'_> {
             | Kind::Scalar
             | Kind::MapPtr(_)
             | Kind::MapValueOrNull(_)
+            | Kind::MapOrNull(_)
             | Kind::PacketEnd
             | Kind::Object(_)
             | Kind::ObjectOrNull(_)

@@ -125,6 +125,7 @@ impl Path<'_> {
             Kind::Uninit
             | Kind::Scalar
             | Kind::MapValueOrNull(_)
+            | Kind::MapOrNull(_)
             | Kind::PacketEnd
             | Kind::ObjectOrNull(_)
             | Kind::MemOrNull(_)
@@ -174,6 +175,7 @@ impl Path<'_> {
             Kind::Uninit
             | Kind::Scalar
             | Kind::MapValueOrNull(_)
+            | Kind::MapOrNull(_)
             | Kind::PacketEnd
             | Kind::ObjectOrNull(_)
             | Kind::MemOrNull(_)

@@ -118,6 +118,7 @@ impl Comparison<'_> {
             Kind::Scalar => self.scalar(old, cur),
             Kind::MapValue(_)
             | Kind::MapValueOrNull(_)
+            | Kind::MapOrNull(_)
             | Kind::MapKey(_)
             | Kind::Mem(_)
             | Kind::MemOrNull(_) => {

@@ -3,13 +3,26 @@
 use super::precision::Node;
 use crate::domain::Scalar;
 
-/// A map, as index into the program's used maps.
+/// A map, as index into the program's used maps; or, with the upper bit, whatever map lies in that one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct MapIdx(pub(crate) u16);
 
 impl MapIdx {
+    const INNER: u16 = 1 << 15;
+
+    /// The used map.
     pub(crate) fn index(self) -> usize {
-        usize::from(self.0)
+        usize::from(self.0 & !Self::INNER)
+    }
+
+    /// Whatever map lies in this one.
+    pub(crate) fn inner(self) -> Self {
+        Self(self.0 | Self::INNER)
+    }
+
+    /// Whether it lies in the used map: it is known by its definition only.
+    pub(crate) fn is_inner(self) -> bool {
+        self.0 & Self::INNER != 0
     }
 }
 
@@ -119,6 +132,8 @@ pub(crate) enum Kind {
     MapValue(MapIdx),
     /// Inside a value of a map, or null.
     MapValueOrNull(MapIdx),
+    /// A map that a lookup in this map of maps found, or null.
+    MapOrNull(MapIdx),
     /// Packet, relative to its first byte.
     Packet,
     /// Packet, relative to its metadata.
@@ -160,7 +175,7 @@ impl Kind {
             Self::Stack(_) => "fp",
             Self::MapPtr(_) => "map_ptr",
             Self::MapValue(_) => "map_value",
-            Self::MapValueOrNull(_) => "map_value_or_null",
+            Self::MapValueOrNull(_) | Self::MapOrNull(_) => "map_value_or_null",
             Self::Packet => "pkt",
             Self::PacketMeta => "pkt_meta",
             Self::PacketEnd => "pkt_end",
@@ -177,6 +192,7 @@ impl Kind {
     pub(crate) fn when_not_null(self) -> Option<Self> {
         match self {
             Self::MapValueOrNull(map) => Some(Self::MapValue(map)),
+            Self::MapOrNull(outer) => Some(Self::MapPtr(outer.inner())),
             Self::ObjectOrNull(object) => Some(Self::Object(object)),
             Self::MemOrNull(mem) => Some(Self::Mem(mem)),
             Self::Uninit
@@ -216,6 +232,7 @@ impl Kind {
             | Self::MapPtr(_)
             | Self::MapValue(_)
             | Self::MapValueOrNull(_)
+            | Self::MapOrNull(_)
             | Self::Packet
             | Self::PacketMeta
             | Self::PacketEnd

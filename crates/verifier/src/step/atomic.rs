@@ -107,6 +107,7 @@ fn allows(cell: &Cell) -> bool {
         | Kind::MapPtr(_)
         | Kind::MapValue(_)
         | Kind::MapValueOrNull(_)
+        | Kind::MapOrNull(_)
         | Kind::PacketEnd
         | Kind::ObjectOrNull(_)
         | Kind::MapKey(_)

@@ -121,6 +121,7 @@ fn never_null(op: JmpOp, pointer: &Reg, number: &Reg) -> Option<bool> {
         | Kind::Ctx
         | Kind::Stack(_)
         | Kind::MapValueOrNull(_)
+        | Kind::MapOrNull(_)
         | Kind::Packet
         | Kind::PacketMeta
         | Kind::PacketEnd

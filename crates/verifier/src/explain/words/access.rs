@@ -265,7 +265,7 @@ fn no_memory(scene: &Scene<'_>, reg: R) -> Words {
     let kind = scene.reg(reg).map_or(Kind::Uninit, |reg| reg.kind);
     if kind.when_not_null().is_some() {
         let given = match kind {
-            Kind::MapValueOrNull(_) => "the map lookup",
+            Kind::MapValueOrNull(_) | Kind::MapOrNull(_) => "the map lookup",
             _ => "the call that gave it",
         };
         return Words::new(format!(
