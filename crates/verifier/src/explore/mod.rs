@@ -10,6 +10,7 @@ use crate::limits::{PENDING_PATHS_MAX, PROCESSED_INSNS_MAX};
 use crate::path::Path;
 use crate::program::{Checked, Param};
 use crate::reject::Reject;
+use crate::state::ids::IdMap;
 use crate::state::{Frame, Kind, Reg, State, SubprogIdx};
 use crate::step::Flow;
 use crate::verified::Stats;
@@ -38,7 +39,8 @@ pub(crate) struct Explorer<'p, 'a> {
     /// The stored state that the current path came from.
     parent: Option<StoredIdx>,
     pace: prune::Pace,
-    ids: prune::IdRoom,
+    /// Room to compare ids in, kept from one comparison to the next.
+    ids: IdMap,
     stats: &'p mut Stats,
 }
 
@@ -72,7 +74,7 @@ impl<'p, 'a> Explorer<'p, 'a> {
             pending: Vec::new(),
             parent: None,
             pace: prune::Pace::default(),
-            ids: prune::IdRoom::default(),
+            ids: IdMap::default(),
             stats,
         }
     }

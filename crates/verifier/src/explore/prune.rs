@@ -7,8 +7,7 @@ use crate::limits::{FRAMES_MAX, JUMPS_WITHOUT_CHECKPOINT_MAX};
 use crate::program::Checked;
 use crate::reject::Reject;
 use crate::state::equal::{Comparison, Rule};
-use crate::state::ids::IdMap;
-use crate::state::{Kind, LiveStack, Node, Reg, Slot, Slots, State};
+use crate::state::{LiveStack, Node, Reg, Slot, Slots, State};
 use skep_isa::{Insn, InsnIdx};
 use skep_uapi::BPF_F_TEST_STATE_FREQ;
 use std::rc::Rc;
@@ -31,13 +30,6 @@ pub(crate) enum Verdict {
     Covered,
     /// It goes on.
     Open,
-}
-
-/// Room to compare ids in, kept from one comparison to the next.
-#[derive(Debug, Default)]
-pub(super) struct IdRoom {
-    pairs: IdMap,
-    single: Vec<u32>,
 }
 
 /// How far the walk came since a state was stored.
@@ -84,9 +76,6 @@ impl Explorer<'_, '_> {
         let mut store = force || self.pace.is_due();
         let bucket = self.visited.bucket(at, &self.path.state);
         let length = self.visited.listed(bucket).len();
-        if length > 0 {
-            clear_single_ids(&mut self.path.state, &mut self.ids.single);
-        }
         // The latest first; dropping one moves only those that were met already.
         for position in (0..length).rev() {
             let index = self.visited.listed(bucket)[position];
@@ -148,7 +137,7 @@ impl Explorer<'_, '_> {
             let mut comparison = Comparison {
                 rule: Rule::CoveredPrecisely,
                 precision: &self.path.precision,
-                ids: &mut self.ids.pairs,
+                ids: &mut self.ids,
             };
             if covers_all(&mut comparison, self.path.checked, old, cur, at) {
                 self.keep_everything();
@@ -163,7 +152,7 @@ impl Explorer<'_, '_> {
         let mut comparison = Comparison {
             rule: Rule::Same,
             precision: &self.path.precision,
-            ids: &mut self.ids.pairs,
+            ids: &mut self.ids,
         };
         if !covers_all(&mut comparison, self.path.checked, old, cur, at) {
             return Ok(Verdict::Open);
@@ -190,7 +179,7 @@ impl Explorer<'_, '_> {
         let mut comparison = Comparison {
             rule: Rule::Covered,
             precision: &self.path.precision,
-            ids: &mut self.ids.pairs,
+            ids: &mut self.ids,
         };
         // Most differ in registers, and what of the stack is live is not looked up for nothing.
         if !comparison.regs_cover(old, cur, &checked.live_regs_at(old, at)) {
@@ -251,7 +240,6 @@ impl Explorer<'_, '_> {
         if matches!(self.path.checked.insns[at.index()], Insn::MayGoto { .. }) {
             self.widen();
         }
-        clear_single_ids(&mut self.path.state, &mut self.ids.single);
         let live = self.path.checked.live_regs_at(&self.path.state, at);
         let precision = &mut self.path.precision;
         for (index, live) in (0..=self.path.state.top()).zip(live) {
@@ -363,35 +351,4 @@ fn covers_all(
     let live = checked.live_regs_at(old, at);
     comparison.regs_cover(old, cur, &live)
         && comparison.slots_cover(old, cur, &[Slots::MAX; FRAMES_MAX])
-}
-
-/// Removes ids of numbers that only one place has: they link nothing, and would keep states apart. `ids` is room to work in.
-fn clear_single_ids(state: &mut State, ids: &mut Vec<u32>) {
-    ids.clear();
-    for frame in state.frames() {
-        let slots = frame.stack.iter().filter_map(Slot::spilled);
-        for reg in frame.regs.iter().chain(slots) {
-            if reg.kind == Kind::Scalar && reg.id.is_some() {
-                ids.push(reg.id.0);
-            }
-        }
-    }
-    ids.sort_unstable();
-    let mut singles = 0;
-    for at in 0..ids.len() {
-        let id = ids[at];
-        let others = [at.wrapping_sub(1), at + 1];
-        if others.iter().all(|other| ids.get(*other) != Some(&id)) {
-            // What this overwrites was looked at already, or is the same.
-            ids[singles] = id;
-            singles += 1;
-        }
-    }
-    ids.truncate(singles);
-    if !ids.is_empty() {
-        state.update_regs(
-            |reg| reg.is_scalar() && reg.id.is_some() && ids.contains(&reg.id.0),
-            Reg::unlink,
-        );
-    }
 }

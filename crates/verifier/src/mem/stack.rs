@@ -6,7 +6,7 @@
 
 use super::{Cell, Stored};
 use crate::domain::Scalar;
-use crate::limits::STACK_BYTES_MAX;
+use crate::limits::{STACK_BYTES_MAX, STACK_SLOTS_MAX};
 use crate::log::state::var_off;
 use crate::path::Path;
 use crate::reject::{Dir, Reject};
@@ -106,6 +106,10 @@ impl Path<'_> {
         let bytes = u32::try_from(-min).unwrap_or(STACK_BYTES_MAX);
         let used = &mut self.stack_bytes[subprog.index()];
         *used = (*used).max(bytes.next_multiple_of(8));
+        let slots = usize::try_from(bytes.div_ceil(8)).unwrap_or(STACK_SLOTS_MAX);
+        if self.state.frame_at(frame).stack.len() < slots {
+            self.state.frame_at_mut(frame).slot_mut(slots - 1);
+        }
     }
 
     pub(super) fn load_stack(&mut self, cell: &Cell, frame: u8) -> Result<Reg, Reject> {

@@ -281,6 +281,11 @@ impl Reg {
         }
     }
 
+    /// What was added to a scalar since it was linked.
+    pub(crate) fn linked_distance(&self) -> i64 {
+        if self.linked_add { self.off.into() } else { 0 }
+    }
+
     /// Whether the offset of a pointer is known.
     pub(crate) fn has_fixed_offset(&self) -> bool {
         self.value.is_const()

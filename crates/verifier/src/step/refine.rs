@@ -3,7 +3,7 @@
 
 use super::jump::{Compare, flipped};
 use crate::domain::{self, Scalar};
-use crate::limits::PACKET_OFFSET_MAX;
+use crate::limits::{FRAMES_MAX, PACKET_OFFSET_MAX};
 use crate::path::Path;
 use crate::state::{Id, Kind, Node, Range, Reg, Slot, State};
 use skep_isa::{AluOp, JmpOp, Operand, Reg as R, Width};
@@ -40,6 +40,7 @@ impl Path<'_> {
         let (left, right) = (&compare.left, &compare.right);
         let branches = domain::refine(compare.op, compare.width, &left.value, &right.value);
         let node = self.linked_node(compare);
+        let live = self.checked.live_regs_at(&self.state, self.at);
         let ways = [
             (&mut self.state, branches.fallthrough),
             (taken, branches.taken),
@@ -53,14 +54,14 @@ impl Path<'_> {
                 value: dst,
                 node,
             };
-            learn(state, &left);
+            learn(state, &left, &live);
             if let Some(reg) = compare.right_reg() {
                 let right = Learnt {
                     reg,
                     value: src,
                     node,
                 };
-                learn(state, &right);
+                learn(state, &right, &live);
             }
         }
     }
@@ -191,8 +192,9 @@ fn is_start(reg: &Reg) -> bool {
     reg.off == 0 && !reg.id.is_some() && reg.value.as_const() == Some(0)
 }
 
-/// Sets what a way says about a register, and what follows for numbers linked with it.
-fn learn(state: &mut State, learnt: &Learnt) {
+/// Sets what a way says about a register, and what follows for numbers linked with it. Of registers that nobody will read
+/// nothing is said, as in Linux.
+fn learn(state: &mut State, learnt: &Learnt, live: &[u16; FRAMES_MAX]) {
     let mut known = *state.reg(learnt.reg);
     known.value = learnt.value;
     known.node = learnt.node;
@@ -200,25 +202,19 @@ fn learn(state: &mut State, learnt: &Learnt) {
     if !known.id.is_some() {
         return;
     }
-    let delta = |reg: &Reg| {
-        let off = |reg: &Reg| if reg.linked_add { reg.off } else { 0 };
-        i64::from(off(reg)) - i64::from(off(&known))
-    };
-    state.update_regs(
-        |reg| reg.is_scalar() && reg.id == known.id,
-        |reg| {
-            reg.node = known.node;
-            reg.value = match delta(reg) {
-                0 => known.value,
-                delta => domain::alu(
-                    AluOp::Add,
-                    Width::W64,
-                    &known.value,
-                    &Scalar::constant(delta.cast_unsigned()),
-                ),
-            };
-        },
-    );
+    let linked = |reg: &Reg| reg.is_scalar() && reg.id == known.id;
+    state.update_live_regs(live, linked, |reg| {
+        reg.node = known.node;
+        reg.value = match reg.linked_distance() - known.linked_distance() {
+            0 => known.value,
+            delta => domain::alu(
+                AluOp::Add,
+                Width::W64,
+                &known.value,
+                &Scalar::constant(delta.cast_unsigned()),
+            ),
+        };
+    });
 }
 
 fn null(state: &mut State, id: Id) {
