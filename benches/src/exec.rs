@@ -83,7 +83,7 @@ fn embedder(program: &skep::Program, packet: &[u8]) -> Outcome<f64> {
         let elapsed = begun.elapsed().as_secs_f64();
         std::hint::black_box(sum);
         Ok(per_run(elapsed, REPEAT))
-    })
+    })?
 }
 
 fn kernel_run(linux: &dyn Bpf, prog: Handle, packet: &[u8]) -> Outcome<f64> {

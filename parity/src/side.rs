@@ -15,10 +15,14 @@ use skep_uapi::{
     Value,
 };
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 /// Bytes for the packet that a run leaves behind.
 const PACKET_OUT_BYTES: u32 = 4096;
+
+/// What both sides are told about the kernel: this host's.
+static HOST: LazyLock<Options> =
+    LazyLock::new(|| Options::new(ObjectName::from_path("host")).with_host());
 
 /// Log level of figures without instructions.
 const LOG_FIGURES: u32 = 4;
@@ -28,7 +32,10 @@ pub(crate) fn answer(job: &Job) -> Verdict {
     match job.side {
         Side::Linux => ask(&LinuxBpf::new(), job),
         Side::Skep => {
-            let machine = Machine::new(Config::of_host());
+            let machine = Machine::new(Config {
+                kernel: HOST.btf.clone(),
+                ..Config::of_host()
+            });
             ask(&machine.connect(Peer::this_process()), job)
         }
     }
@@ -138,6 +145,10 @@ fn load_object(
             prog_type: ProgType(number),
             attach_type: AttachType(0),
         }),
+        btf: HOST.btf.clone(),
+        config: HOST.config.clone(),
+        symbols: HOST.symbols.clone(),
+        kernel_version: HOST.kernel_version,
         ..Options::new(name)
     };
     let plan = skep_loader::plan(&object, &options).map_err(text)?;

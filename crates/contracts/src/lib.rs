@@ -8,6 +8,8 @@
 mod ctx;
 mod helper;
 mod helper_rows;
+mod kfunc;
+mod kfunc_rows;
 mod map_type;
 mod prog_type;
 mod version;
@@ -20,6 +22,7 @@ pub use helper::{
     ArgKind, Callers, Gate, HelperProto, PacketArgs, PacketEffect, RetKind, helper, helper_callers,
     helper_in, helpers,
 };
+pub use kfunc::{KfuncArg, KfuncFlags, KfuncProto, KfuncRet, KfuncRule, kfunc, kfuncs};
 pub use map_type::{MapTypeRule, map_type_rule};
 pub use prog_type::{
     LegacyPacket, Loaders, ProgTypeRow, ReturnRange, ReturnRule, Running, Sleeping, prog_type,

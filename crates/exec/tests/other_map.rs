@@ -53,6 +53,7 @@ fn publish(maps: Vec<MapRef>) -> Result<Image, PublishError> {
         maps: &[desc],
         fd_array: &[],
         btf: None,
+        kernel: None,
         func_info: &[],
         line_info: &[],
         profile: Version::DEFAULT,
@@ -60,7 +61,7 @@ fn publish(maps: Vec<MapRef>) -> Result<Image, PublishError> {
     let program = skep_isa::text::assemble(text).unwrap();
     let verified = verify(program, &env, &mut Log::new(LogLevel::NONE)).unwrap();
     Image::publish(
-        skep_xlate::translate(verified).unwrap(),
+        skep_xlate::translate(&verified).unwrap(),
         maps,
         Native::IfPossible,
     )

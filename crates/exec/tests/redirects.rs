@@ -74,13 +74,14 @@ fn image(body: &str, map: &MapRef) -> Image {
         maps: &[desc],
         fd_array: &[],
         btf: None,
+        kernel: None,
         func_info: &[],
         line_info: &[],
         profile: Version::DEFAULT,
     };
     let program = skep_isa::text::assemble(&format!("{body}exit")).unwrap();
     let verified = verify(program, &env, &mut Log::new(LogLevel::NONE)).unwrap();
-    let xlated = skep_xlate::translate(verified).unwrap();
+    let xlated = skep_xlate::translate(&verified).unwrap();
     let maps = xlated.used_maps().iter().map(|_| Arc::clone(map)).collect();
     Image::publish(xlated, maps, Native::IfPossible).unwrap()
 }

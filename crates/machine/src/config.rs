@@ -1,6 +1,7 @@
 //! What a machine is made with: CPU slots, clocks and random numbers, limits.
 
 use crate::Ports;
+use skep_btf::core::KernelBtf;
 use skep_helpers::Clock;
 use std::fmt;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct Config {
     pub trace_lines_max: usize,
     /// Time and random numbers.
     pub host: Arc<dyn Host>,
+    /// The kernel's types, by which programs name its functions; `None`: there are none.
+    pub kernel: Option<Arc<KernelBtf>>,
     /// Network interfaces; `None`: nothing can be attached.
     pub ports: Option<Arc<dyn Ports>>,
 }
@@ -52,6 +55,7 @@ impl Config {
             cpus: skep_sys::possible_cpus().unwrap_or(1),
             trace_lines_max: 64 << 10,
             host: Arc::new(HostClock),
+            kernel: None,
             ports: None,
         }
     }

@@ -157,7 +157,14 @@ impl Connection {
     }
 
     /// Leases a CPU slot for `work`, which may run the program as often as it likes.
-    pub fn with_runner<R>(&self, prog: &Prog, work: impl FnOnce(&Runner<'_>) -> R) -> R {
+    ///
+    /// # Errors
+    /// [`RunError::NoEngine`] for a program that nothing can run.
+    pub fn with_runner<R>(
+        &self,
+        prog: &Prog,
+        work: impl FnOnce(&Runner<'_>) -> R,
+    ) -> Result<R, RunError> {
         commands::test_run::with_runner(self, prog, work)
     }
 

@@ -26,7 +26,7 @@ mod trace;
 
 pub use config::{Config, Host, HostClock};
 pub use connection::{Connection, Peer, Presence};
-pub use objects::{BtfObject, LinkObject, MapBody, Object, Prog};
+pub use objects::{Body, BtfObject, LinkObject, MapBody, Object, Prog};
 pub use ports::{Attach, Attached, Ports, PortsError};
 
 use crate::cpus::CpuSlots;

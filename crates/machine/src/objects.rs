@@ -1,12 +1,13 @@
 //! Objects with ids, and what each holds.
 
 use skep_btf::Btf;
-use skep_exec::Image;
+use skep_exec::{Compiled, Image, RunError};
 use skep_maps::MapRef;
 use skep_uapi::{
     AttachType, BtfId, LinkId, LinkType, MapCreate, MapId, ObjectKind, ProgId, ProgType, TAG_SIZE,
     TypeId,
 };
+use skep_xlate::{Draft, Listing};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -31,8 +32,8 @@ pub struct Prog {
     pub load_time_ns: u64,
     /// Uid of the loader.
     pub uid: u32,
-    /// What runs.
-    pub image: Image,
+    /// What runs, or can only be shown.
+    pub body: Body,
     /// Maps that it uses, in order of first reference.
     pub maps: Vec<Arc<MapBody>>,
     /// Further maps bound to it.
@@ -47,6 +48,59 @@ pub struct Prog {
     pub verified_insns: u32,
     /// Nanoseconds spent on each stage of the load.
     pub stages: LoadStages,
+}
+
+/// What a verified program became.
+#[derive(Debug)]
+pub enum Body {
+    /// It runs.
+    Runs(Image),
+    /// Nothing here can run it: it is listed, dumped, pinned and held, like others.
+    Shown {
+        /// What dumps print.
+        draft: Draft,
+        /// Why it does not run, in a sentence.
+        why: String,
+    },
+}
+
+impl Body {
+    /// What dumps print.
+    #[must_use]
+    pub fn listing(&self) -> Listing<'_> {
+        match self {
+            Self::Runs(image) => image.xlated().listing(),
+            Self::Shown { draft, .. } => draft.listing(),
+        }
+    }
+}
+
+impl Prog {
+    /// What runs.
+    ///
+    /// # Errors
+    /// [`RunError::NoEngine`] for a program that can only be shown.
+    pub fn image(&self) -> Result<&Image, RunError> {
+        match &self.body {
+            Body::Runs(image) => Ok(image),
+            Body::Shown { why, .. } => Err(RunError::NoEngine { why: why.clone() }),
+        }
+    }
+
+    /// Its machine code, where there is any.
+    #[must_use]
+    pub fn compiled(&self) -> Option<&Compiled> {
+        match &self.body {
+            Body::Runs(image) => image.compiled(),
+            Body::Shown { .. } => None,
+        }
+    }
+
+    /// What dumps print.
+    #[must_use]
+    pub fn listing(&self) -> Listing<'_> {
+        self.body.listing()
+    }
 }
 
 /// Nanoseconds of each stage of a load.

@@ -4,7 +4,7 @@ use crate::commands::prog_info::{call_base, helper_imm};
 use sha2::{Digest, Sha256};
 use skep_isa::RawInsn;
 use skep_uapi::TAG_SIZE;
-use skep_xlate::{WireNames, Xlated};
+use skep_xlate::{Listing, WireNames};
 
 /// Opcode of the wide load.
 const LD_IMM64: u8 = 0x18;
@@ -36,11 +36,11 @@ pub(crate) fn tag(slots: &[RawInsn]) -> [u8; TAG_SIZE] {
 /// Tags of a program's functions: `program` for the main one, as in Linux, and of each local one the tag of its translated
 /// instructions.
 #[must_use]
-pub(crate) fn of_functions(program: [u8; TAG_SIZE], xlated: &Xlated) -> Vec<[u8; TAG_SIZE]> {
-    let slots = xlated.wire_for_tags(&Names {
+pub(crate) fn of_functions(program: [u8; TAG_SIZE], listing: Listing<'_>) -> Vec<[u8; TAG_SIZE]> {
+    let slots = listing.wire_for_tags(&Names {
         call_base: call_base(),
     });
-    let locals = xlated.functions().iter().skip(1);
+    let locals = listing.functions().iter().skip(1);
     let locals = locals.map(|function| tag(&slots[function.slots()]));
     std::iter::once(program).chain(locals).collect()
 }
@@ -71,7 +71,8 @@ mod tests {
         let text = "call f\nexit\nf: r0 = 1\ncall g\nr0 += 1\nexit\ng: r0 = 2\nexit";
         let program = assemble(text).expect("a program");
         let own = tag(&program.to_raw());
-        let tags = of_functions(own, &Xlated::assume_verified_for_tests(&program));
+        let xlated = skep_xlate::Xlated::assume_verified_for_tests(&program);
+        let tags = of_functions(own, xlated.listing());
         let tags: Vec<u64> = tags.into_iter().map(u64::from_be_bytes).collect();
         let linux = [0x31a8_4cc2_163b_b7d8, 0x614b_434c_d832_4ecc];
         assert_eq!(tags[0], u64::from_be_bytes(own));

@@ -87,15 +87,18 @@ impl Program {
 
     /// Leases a CPU slot for `work`, which may run the program on any number of prepared packets. This is the quickest way: what
     /// a run costs beyond the program is then a few nanoseconds.
-    pub fn with_runner<R>(&self, work: impl FnOnce(&Runner<'_>) -> R) -> R {
-        let native = self.prog.image.compiled().is_some();
+    ///
+    /// # Errors
+    /// [`Error::Run`] for a program that can only be verified and shown.
+    pub fn with_runner<R>(&self, work: impl FnOnce(&Runner<'_>) -> R) -> Result<R, Error> {
+        let native = self.prog.compiled().is_some();
         let engine = if native {
             EngineKind::Native
         } else {
             EngineKind::Interp
         };
-        self.connection
-            .with_runner(&self.prog, |inner| work(&Runner { inner, engine }))
+        let run = |inner: &skep_exec::Runner<'_>| work(&Runner { inner, engine });
+        Ok(self.connection.with_runner(&self.prog, run)?)
     }
 
     /// The program as the machine holds it.

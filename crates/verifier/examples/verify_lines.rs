@@ -55,6 +55,7 @@ fn answer(request: &Value) -> Value {
         maps: &maps,
         fd_array: &[],
         btf: None,
+        kernel: None,
         func_info: &[],
         line_info: &[],
         profile: Version::DEFAULT,

@@ -1,5 +1,6 @@
 //! What surrounds a program: type, licence, maps, BTF.
 
+use skep_btf::core::KernelBtf;
 use skep_contracts::Version;
 use skep_isa::InsnIdx;
 use skep_uapi::{AttachType, MapId, MapType, ProgType, TypeId};
@@ -67,6 +68,8 @@ pub struct Env<'a> {
     pub fd_array: &'a [usize],
     /// The program's BTF.
     pub btf: Option<&'a skep_btf::Btf>,
+    /// The kernel's types, by which instructions name its functions; `None`: programs that do are not supported.
+    pub kernel: Option<&'a KernelBtf>,
     /// Function records in order.
     pub func_info: &'a [FuncInfo],
     /// Line records in order.

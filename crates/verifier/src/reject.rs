@@ -309,8 +309,20 @@ rejects! {
     BadFormat { at: InsnIdx } EINVAL "Invalid format string";
     /// Format data that are no array of 64-bit values.
     FormatData { at: InsnIdx } EINVAL "format arguments are no array of up to 12 values of 8 bytes";
-    /// Kernel function.
-    KfuncCall { at: InsnIdx } EINVAL "calling kernel function is not allowed";
+    /// A kernel function's id that is none.
+    KfuncId { id: i32 } EINVAL "kernel btf_id {id} is not a function";
+    /// A call of a kernel function that the loader did not find, where control can come.
+    KfuncNotEliminated { at: InsnIdx } EINVAL "invalid kernel function call not eliminated in verifier pass";
+    /// A kernel function that the program type does not have.
+    KfuncNotAllowed { at: InsnIdx, name: &'static str } EACCES "calling kernel function {name} is not allowed";
+    /// A kernel function that may sleep in a program that may not.
+    KfuncSleeps { at: InsnIdx, name: &'static str } EACCES "program must be sleepable to call sleepable kfunc {name}";
+    /// A kernel function's argument that is no number.
+    KfuncNotScalar { at: InsnIdx, reg: Reg } EINVAL "{} is not a scalar", R(*reg);
+    /// A kernel function's argument that must be known.
+    KfuncNotConst { at: InsnIdx, reg: Reg } EINVAL "{} must be a known constant", R(*reg);
+    /// A kernel function's argument that is not the context.
+    KfuncNotCtx { at: InsnIdx, index: usize } EINVAL "arg#{index} expected pointer to ctx";
     /// Too many nested calls.
     CallTooDeep { at: InsnIdx, frames: usize } E2BIG "the call stack of {frames} frames is too deep";
     /// Too many nested calls, in the static check.

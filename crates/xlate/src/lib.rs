@@ -6,6 +6,7 @@
 //! This crate does not know addresses: maps, helpers and functions stay symbolic.
 #![forbid(unsafe_code)]
 
+mod draft;
 mod error;
 mod facts;
 mod function;
@@ -14,10 +15,11 @@ mod translate;
 mod unchecked;
 mod wire;
 
+pub use draft::{Draft, Listing};
 pub use error::{LowerError, TranslateError};
 pub use facts::{Calls, FramePointer, PrologueFacts, RegSet, RegUse, jump_target, local_target};
 pub use function::{Function, function_at};
-pub use translate::translate;
+pub use translate::{draft, translate};
 pub use unchecked::{Unchecked, lower_unchecked};
 pub use wire::WireNames;
 

@@ -6,7 +6,7 @@
 
 use crate::facts::{jump_target, local_target};
 use crate::prune::prune;
-use crate::{Function, TranslateError, Xlated};
+use crate::{Draft, Function, TranslateError, Xlated};
 use skep_contracts::{CtxField, CtxLayout, CtxLoad, Running, prog_type};
 use skep_isa::{AluOp, CallTarget, Imm64, Insn, InsnIdx, Operand, Program, Reg, Size, Width};
 use skep_verifier::{Access, InsnInfo, Subprog, Verified};
@@ -16,30 +16,57 @@ use skep_verifier::{Access, InsnInfo, Subprog, Verified};
 /// # Errors
 /// [`TranslateError::JumpOutOfRange`] for programs that Linux refuses at this stage too (ERANGE);
 /// [`TranslateError::NoContext`] for types that the machine does not run.
-pub fn translate(verified: Verified) -> Result<Xlated, TranslateError> {
+pub fn translate(verified: &Verified) -> Result<Xlated, TranslateError> {
     let row = prog_type(verified.prog_type());
     if row.is_none_or(|row| row.running == Running::Verifies) {
         return Err(TranslateError::NoContext);
     }
-    let ctx = row.and_then(|row| row.ctx);
-    let mut xlated = rewrite(
-        verified.program(),
-        |at| *verified.info(at),
-        verified.subprogs(),
-        ctx,
-    )?;
+    translate_with(verified, Missing::Refused)
+}
+
+/// Translates as much of a program as can be, for dumps of what cannot run.
+///
+/// # Errors
+/// [`TranslateError::JumpOutOfRange`], as [`translate`].
+pub fn draft(verified: &Verified) -> Result<Draft, TranslateError> {
+    translate_with(verified, Missing::Kept).map(Draft)
+}
+
+fn translate_with(verified: &Verified, missing: Missing) -> Result<Xlated, TranslateError> {
+    let source = Source {
+        program: verified.program(),
+        subprogs: verified.subprogs(),
+        ctx: prog_type(verified.prog_type()).and_then(|row| row.ctx),
+        missing,
+    };
+    let mut xlated = rewrite(&source, |at| *verified.info(at))?;
     xlated.used_maps = verified.used_maps().into();
     Ok(xlated)
 }
 
+/// What becomes of an access that has no translation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// The program is refused.
+    Refused,
+    /// It stays as it was, and the result is for show.
+    Kept,
+}
+
+/// What is translated.
+pub(crate) struct Source<'a> {
+    pub(crate) program: &'a Program,
+    pub(crate) subprogs: &'a [Subprog],
+    pub(crate) ctx: Option<&'a CtxLayout>,
+    pub(crate) missing: Missing,
+}
+
 /// The pass itself, apart from the proof so that tests can drive it.
 pub(crate) fn rewrite(
-    program: &Program,
+    source: &Source<'_>,
     info: impl Fn(InsnIdx) -> InsnInfo,
-    subprogs: &[Subprog],
-    ctx: Option<&CtxLayout>,
 ) -> Result<Xlated, TranslateError> {
-    let old = program.insns();
+    let old = source.program.insns();
     let pruned = prune(old, |at| info(at).reached);
     let mut insns = Vec::with_capacity(old.len());
     let mut origin = Vec::with_capacity(old.len());
@@ -47,19 +74,14 @@ pub(crate) fn rewrite(
     for (at, slot) in (0..).map(InsnIdx).zip(&pruned.kept) {
         moved.push(slot_number(insns.len()));
         if let Some(insn) = slot {
-            match info(at).access {
-                Access::None | Access::Direct => insns.push(*insn),
-                Access::Ctx { offset, bytes } => {
-                    let access = CtxAccess {
-                        at,
-                        offset,
-                        bytes,
-                        ctx,
-                    };
-                    access.rewrite(insn, &mut insns)?;
-                }
-                Access::Object { offset, .. } => {
-                    return Err(TranslateError::NoContextField { at, offset });
+            let begun = insns.len();
+            let translated = source.access(insn, at, info(at).access, &mut insns);
+            match (translated, source.missing) {
+                (Ok(()), _) => {}
+                (Err(error), Missing::Refused) => return Err(error),
+                (Err(_), Missing::Kept) => {
+                    insns.truncate(begun);
+                    insns.push(*insn);
                 }
             }
         }
@@ -69,7 +91,7 @@ pub(crate) fn rewrite(
     for (new, insn) in (0..).map(InsnIdx).zip(&mut insns) {
         retarget(insn, origin[new.index()], new, &moved)?;
     }
-    let functions = subprogs.iter().filter_map(|subprog| {
+    let functions = source.subprogs.iter().filter_map(|subprog| {
         let (start, end) = (moved[subprog.start.index()], moved[subprog.end.index()]);
         (start < end).then(|| Function {
             start,
@@ -84,6 +106,35 @@ pub(crate) fn rewrite(
         origin: origin.into(),
         used_maps: Box::default(),
     })
+}
+
+impl Source<'_> {
+    /// Appends what an instruction that makes this access becomes.
+    fn access(
+        &self,
+        insn: &Insn,
+        at: InsnIdx,
+        access: Access,
+        out: &mut Vec<Insn>,
+    ) -> Result<(), TranslateError> {
+        match access {
+            Access::None | Access::Direct => {
+                out.push(*insn);
+                Ok(())
+            }
+            Access::Ctx { offset, bytes } => {
+                let ctx = self.ctx;
+                let access = CtxAccess {
+                    at,
+                    offset,
+                    bytes,
+                    ctx,
+                };
+                access.rewrite(insn, out)
+            }
+            Access::Object { offset, .. } => Err(TranslateError::NoContextField { at, offset }),
+        }
+    }
 }
 
 fn slot_number(index: usize) -> InsnIdx {

@@ -36,8 +36,13 @@ fn translated(text: &str, dead: &[u32], ctx: &[(u32, u32, u32)]) -> Result<Xlate
             name: String::new(),
         })
         .collect();
-    let layout = prog_type(ProgType::XDP).and_then(|row| row.ctx);
-    rewrite(&program, info, &subprogs, layout)
+    let source = Source {
+        program: &program,
+        subprogs: &subprogs,
+        ctx: prog_type(ProgType::XDP).and_then(|row| row.ctx),
+        missing: Missing::Refused,
+    };
+    rewrite(&source, info)
 }
 
 fn text(xlated: &Xlated) -> String {
@@ -189,7 +194,13 @@ fn function_that_nothing_calls_any_more_goes() {
 #[test]
 fn wire_names_maps_and_helpers() {
     let program = assemble("r1 = map_idx[1]\nr2 = map_value_idx[0]+8\ncall 6\nexit").unwrap();
-    let xlated = rewrite(&program, |_| known(true, Access::None), &[], None).unwrap();
+    let source = Source {
+        program: &program,
+        subprogs: &[],
+        ctx: None,
+        missing: Missing::Refused,
+    };
+    let xlated = rewrite(&source, |_| known(true, Access::None)).unwrap();
     struct Names;
     impl WireNames for Names {
         fn map_id(&self, index: u32) -> u32 {

@@ -30,12 +30,13 @@ fn xlated(case: &Case) -> Xlated {
         maps: &[],
         fd_array: &[],
         btf: None,
+        kernel: None,
         func_info: &[],
         line_info: &[],
         profile: Version::DEFAULT,
     };
     let verified = verify(program, &env, &mut Log::new(LogLevel::NONE));
-    translate(verified.unwrap_or_else(|reject| panic!("{reject}"))).unwrap()
+    translate(&verified.unwrap_or_else(|reject| panic!("{reject}"))).unwrap()
 }
 
 fn text(xlated: &Xlated) -> String {

@@ -29,9 +29,8 @@ impl Loaded {
             translate: nanos(prog.stages.translate_ns),
             compile: nanos(prog.stages.compile_ns),
             total,
-            insns: prog.image.xlated().insns().len(),
+            insns: prog.listing().insns().len(),
             code_bytes: prog
-                .image
                 .compiled()
                 .map_or(0, |compiled| compiled.bytes().len()),
         }

@@ -43,13 +43,14 @@ fn verified_cases_of_translation() {
                 maps: &[],
                 fd_array: &[],
                 btf: None,
+                kernel: None,
                 func_info: &[],
                 line_info: &[],
                 profile: Version::DEFAULT,
             };
             let verified = verify(program(case), &env, &mut Log::new(LogLevel::NONE));
             let verified = verified.unwrap_or_else(|reject| panic!("{reject}"));
-            let xlated = skep_xlate::translate(verified).unwrap();
+            let xlated = skep_xlate::translate(&verified).unwrap();
             let image = Image::publish(xlated, Vec::new(), Native::IfPossible).unwrap();
             let outcomes = [EngineKind::Checked, EngineKind::Interp, EngineKind::Native]
                 .into_iter()

@@ -12,7 +12,7 @@ const FOREIGN_BASE: u64 = 0;
 
 pub(crate) fn compile(connection: &Connection, handle: Handle, arch: Arch) -> Result<Value, Errno> {
     let prog = connection.prog(handle)?;
-    if let (Some(compiled), Some(host)) = (prog.image.compiled(), host_arch())
+    if let (Some(compiled), Some(host)) = (prog.compiled(), host_arch())
         && host == arch
     {
         return Ok(Value::Jited(Box::new(of_host(&prog, compiled, arch))));
@@ -21,12 +21,13 @@ pub(crate) fn compile(connection: &Connection, handle: Handle, arch: Arch) -> Re
         Arch::X86_64 => Target::X86_64,
         Arch::Aarch64 => Target::Aarch64,
     };
-    let code = compile_for(prog.image.xlated(), target).map_err(|error| match error {
+    let image = prog.image().map_err(|_| Errno::EOPNOTSUPP)?;
+    let code = compile_for(image.xlated(), target).map_err(|error| match error {
         PublishError::Compile(_) => Errno::EOPNOTSUPP,
         _ => Errno::EINVAL,
     })?;
     let placed =
-        skep_exec::relocated(&code, FOREIGN_BASE, prog.image.maps()).map_err(|_| Errno::EINVAL)?;
+        skep_exec::relocated(&code, FOREIGN_BASE, image.maps()).map_err(|_| Errno::EINVAL)?;
     Ok(Value::Jited(Box::new(describe(
         &prog,
         &code,
@@ -90,7 +91,7 @@ fn symbols(prog: &Prog, code: &Code, base: u64) -> Vec<(u64, String)> {
         .iter()
         .filter_map(|reloc| symbol(prog, reloc))
         .collect();
-    for (start, function) in code.functions().iter().zip(prog.image.xlated().functions()) {
+    for (start, function) in code.functions().iter().zip(prog.listing().functions()) {
         symbols.push((base + u64::from(*start), function.name.clone()));
     }
     symbols.sort();

@@ -43,6 +43,9 @@ pub(crate) fn attach(connection: &Connection, request: &NetAttach) -> Reply {
     if prog.prog_type != ProgType::XDP || prog.expected_attach_type != AttachType::XDP {
         return refusal(Errno::EINVAL, "the program is not of type xdp");
     }
+    if let Err(why) = prog.image() {
+        return refusal(Errno::EOPNOTSUPP, &why.to_string());
+    }
     reply(attach_prog(connection, request, prog).map(|()| Value::Unit))
 }
 

@@ -16,7 +16,7 @@ const PAGE_BYTES: u64 = 4096;
 pub(crate) fn info(connection: &Connection, handle: Handle) -> Result<Value, Errno> {
     let prog = connection.prog(handle)?;
     let count = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
-    let bytes_xlated = count(prog.image.xlated().insns().len() * RawInsn::SIZE);
+    let bytes_xlated = count(prog.listing().insns().len() * RawInsn::SIZE);
     let bound = prog
         .bound_maps
         .lock()
@@ -32,7 +32,6 @@ pub(crate) fn info(connection: &Connection, handle: Handle) -> Result<Value, Err
         orphaned: false,
         bytes_xlated,
         bytes_jited: prog
-            .image
             .compiled()
             .map_or(0, |compiled| count(compiled.code().bytes().len())),
         bytes_memlock: Some(
@@ -106,7 +105,7 @@ impl WireNames for Names<'_> {
 /// For each record of the loaded program that survived translation, the slot where it begins now. A record survives if any
 /// instruction from it up to the next record does, as in Linux.
 pub(crate) fn moved(prog: &Prog, starts: &[InsnIdx]) -> Vec<Option<InsnIdx>> {
-    let origin = prog.image.xlated().origin();
+    let origin = prog.listing().origin();
     let place = |(number, start): (usize, &InsnIdx)| {
         let end = starts.get(number + 1).copied().unwrap_or(InsnIdx(u32::MAX));
         let first = origin.partition_point(|from| from < start);
@@ -119,11 +118,11 @@ pub(crate) fn moved(prog: &Prog, starts: &[InsnIdx]) -> Vec<Option<InsnIdx>> {
 pub(crate) fn code(connection: &Connection, handle: Handle) -> Result<Value, Errno> {
     let prog = connection.prog(handle)?;
     let call_base = call_base();
-    let xlated = prog.image.xlated().wire(&Names {
+    let xlated = prog.listing().wire(&Names {
         prog: &prog,
         call_base,
     });
-    let mut jited = match (prog.image.compiled(), host_arch()) {
+    let mut jited = match (prog.compiled(), host_arch()) {
         (Some(compiled), Some(arch)) => compile::of_host(&prog, compiled, arch),
         _ => Jited::default(),
     };

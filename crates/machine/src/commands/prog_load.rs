@@ -1,11 +1,13 @@
 //! `BPF_PROG_LOAD`: decode, resolve maps, verify, translate, compile, publish.
 
 use crate::objects::LoadStages;
-use crate::{BtfObject, Connection, MapBody, Object, Prog, name, tag};
+use crate::{Body, BtfObject, Connection, MapBody, Object, Prog, name, tag};
 use skep_btf::Btf;
+use skep_btf::core::KernelBtf;
 use skep_contracts::{Version, prog_type};
-use skep_exec::{Image, Native};
+use skep_exec::{Image, Native, PublishError};
 use skep_isa::{Imm64, Insn, InsnIdx, Program, RawInsn, decode};
+use skep_maps::MapRef;
 use skep_sys::clock::{Clock, now_ns};
 use skep_uapi::{
     BPF_F_ANY_ALIGNMENT, BPF_F_RDONLY_PROG, BPF_F_SLEEPABLE, BPF_F_STRICT_ALIGNMENT,
@@ -14,7 +16,7 @@ use skep_uapi::{
     TAG_SIZE, TypeId, Value,
 };
 use skep_verifier::{Env, FuncInfo, LineInfo, Log, LogLevel, MapDesc, Reject, Verified};
-use skep_xlate::TranslateError;
+use skep_xlate::{TranslateError, Xlated};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
@@ -72,6 +74,7 @@ fn try_load(connection: &Connection, load: &ProgLoad, log: &mut Log) -> Result<H
         btf: load.btf.map(|handle| connection.btf(handle)).transpose()?,
         funcs: func_records(load)?,
         lines: line_records(load)?,
+        kernel: connection.machine().config().kernel.clone(),
     };
     let begun = now_ns(Clock::Monotonic);
     let program = decode(&raw).map_err(|error| {
@@ -81,20 +84,21 @@ fn try_load(connection: &Connection, load: &ProgLoad, log: &mut Log) -> Result<H
     })?;
     let maps = referenced_maps(connection, &program, &load.fd_array, log)?;
     let verified = verify(load, program, &maps, &info, log)?;
-    let ready = make_ready(verified, &maps, begun, log)?;
+    let ready = make_ready(&verified, &maps, begun, log)?;
     publish(connection, load, info, tag::tag(&raw), ready)
 }
 
-/// What BTF says about a program.
+/// What BTF says about a program, and the kernel's types.
 struct Info {
     btf: Option<Arc<BtfObject>>,
     funcs: Vec<FuncInfo>,
     lines: Vec<LineInfo>,
+    kernel: Option<Arc<KernelBtf>>,
 }
 
-/// A program that can run.
+/// A program that can run, or that can only be shown.
 struct Ready {
-    image: Image,
+    body: Body,
     maps: Vec<Arc<MapBody>>,
     verified_insns: u32,
     stages: LoadStages,
@@ -102,32 +106,26 @@ struct Ready {
 
 /// Translates and compiles a program whose verification `begun` at that time and has just ended.
 fn make_ready(
-    verified: Verified,
+    verified: &Verified,
     referenced: &[Referenced],
     begun: u64,
     log: &mut Log,
 ) -> Result<Ready, Errno> {
     let verified_insns = verified.stats().processed_insns;
     let verified_at = now_ns(Clock::Monotonic);
-    let xlated = skep_xlate::translate(verified).map_err(|error| {
-        log.line(&error.to_string());
-        match error {
-            TranslateError::NoContext => Errno::ENOTSUPP,
-            _ => Errno::ERANGE,
-        }
-    })?;
-    let used = xlated.used_maps().iter();
+    let used = verified.used_maps().iter();
     let maps: Vec<_> = used
         .map(|used| Arc::clone(&referenced[used.index].map))
         .collect();
+    let xlated = skep_xlate::translate(verified);
     let translated_at = now_ns(Clock::Monotonic);
     let values = maps.iter().map(|map| Arc::clone(&map.map)).collect();
-    let image = Image::publish(xlated, values, Native::IfPossible).map_err(|error| {
-        log.line(&error.to_string());
-        Errno::ENOTSUPP
+    let body = body(verified, xlated, values).map_err(|refusal| {
+        log.line(&refusal.why);
+        refusal.errno
     })?;
     Ok(Ready {
-        image,
+        body,
         maps,
         verified_insns,
         stages: LoadStages {
@@ -135,6 +133,48 @@ fn make_ready(
             translate_ns: translated_at - verified_at,
             compile_ns: now_ns(Clock::Monotonic) - translated_at,
         },
+    })
+}
+
+/// Why a verified program is refused after all.
+struct Refusal {
+    why: String,
+    errno: Errno,
+}
+
+impl From<TranslateError> for Refusal {
+    fn from(error: TranslateError) -> Self {
+        Self {
+            why: error.to_string(),
+            errno: Errno::ERANGE,
+        }
+    }
+}
+
+/// What a verified program becomes. Whatever skep lacks to run it is no refusal: it is shown then.
+fn body(
+    verified: &Verified,
+    xlated: Result<Xlated, TranslateError>,
+    maps: Vec<MapRef>,
+) -> Result<Body, Refusal> {
+    let shown = |why: String| {
+        let draft = skep_xlate::draft(verified)?;
+        Ok(Body::Shown { draft, why })
+    };
+    let xlated = match xlated {
+        Ok(xlated) => xlated,
+        Err(error @ TranslateError::JumpOutOfRange { .. }) => return Err(error.into()),
+        Err(error) => return shown(error.to_string()),
+    };
+    let (error, errno) = match Image::publish(xlated, maps, Native::IfPossible) {
+        Ok(image) => return Ok(Body::Runs(image)),
+        Err(error @ PublishError::Memory(_)) => (error, Errno::ENOMEM),
+        Err(error @ PublishError::OtherMap { .. }) => (error, Errno::EINVAL),
+        Err(error) => return shown(error.to_string()),
+    };
+    Err(Refusal {
+        why: error.to_string(),
+        errno,
     })
 }
 
@@ -155,11 +195,11 @@ fn publish(
             prog_type: load.prog_type,
             expected_attach_type: load.expected_attach_type,
             tag,
-            func_tags: tag::of_functions(tag, ready.image.xlated()),
+            func_tags: tag::of_functions(tag, ready.body.listing()),
             gpl_compatible: gpl_compatible(&load.license),
             load_time_ns,
             uid: connection.peer().uid,
-            image: ready.image,
+            body: ready.body,
             maps: ready.maps,
             bound_maps: Mutex::default(),
             btf: info.btf,
@@ -291,6 +331,7 @@ fn verify(
         maps: &descs,
         fd_array: &fd_array,
         btf,
+        kernel: info.kernel.as_deref(),
         func_info: &info.funcs,
         line_info: &info.lines,
         profile: Version::DEFAULT,

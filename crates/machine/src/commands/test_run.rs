@@ -1,4 +1,4 @@
-//! `BPF_PROG_TEST_RUN` of XDP programs.
+//! `BPF_PROG_TEST_RUN`: of XDP programs, and what Linux would say of others.
 
 use crate::services::RunServices;
 use crate::{Connection, Presence, Prog};
@@ -21,10 +21,34 @@ const PIECE_NS: u64 = 50_000_000;
 /// Interface that a packet comes from unless the context says otherwise: Linux uses the loopback device.
 const LOOPBACK: u32 = 1;
 
+/// Program types that Linux 6.18 has test runs for.
+const LINUX_RUNS: [ProgType; 14] = [
+    ProgType::SOCKET_FILTER,
+    ProgType::SCHED_CLS,
+    ProgType::SCHED_ACT,
+    ProgType::XDP,
+    ProgType::CGROUP_SKB,
+    ProgType::LWT_IN,
+    ProgType::LWT_OUT,
+    ProgType::LWT_XMIT,
+    ProgType::LWT_SEG6LOCAL,
+    ProgType::RAW_TRACEPOINT,
+    ProgType::FLOW_DISSECTOR,
+    ProgType::SK_LOOKUP,
+    ProgType::SYSCALL,
+    ProgType::NETFILTER,
+];
+
 pub(crate) fn run(connection: &Connection, run: &TestRun) -> Result<Value, Errno> {
     let prog = connection.prog(run.prog)?;
-    if prog.prog_type != ProgType::XDP {
-        return Err(Errno::ENOTSUPP);
+    if prog.prog_type != ProgType::XDP || prog.image().is_err() {
+        // Of these, Linux could do more.
+        let linux_runs = LINUX_RUNS.contains(&prog.prog_type);
+        return Err(if linux_runs {
+            Errno::EOPNOTSUPP
+        } else {
+            Errno::ENOTSUPP
+        });
     }
     if run.flags != 0 || run.cpu != 0 {
         return Err(Errno::EINVAL);
@@ -76,7 +100,8 @@ pub(crate) fn with_runner<R>(
     connection: &Connection,
     prog: &Prog,
     work: impl FnOnce(&Runner<'_>) -> R,
-) -> R {
+) -> Result<R, RunError> {
+    let image = prog.image()?;
     let machine = connection.machine();
     let services = RunServices {
         machine,
@@ -88,7 +113,7 @@ pub(crate) fn with_runner<R>(
         cpu: slot.number,
         numa_node: 0,
     };
-    work(&Runner::new(&prog.image, settings))
+    Ok(work(&Runner::new(image, settings)))
 }
 
 /// Runs a program on a leased CPU slot.
@@ -103,7 +128,7 @@ pub(crate) fn execute(
     with_runner(connection, prog, |runner| match connection.presence() {
         None => runner.run(engine, packet, repeat),
         Some(presence) => run_watched(presence, repeat, |runs| runner.run(engine, packet, runs)),
-    })
+    })?
 }
 
 /// Runs in pieces, between which a peer that has gone ends it. The packet is the same all the time, as in one piece.
@@ -136,7 +161,7 @@ fn run_watched(
 /// The engine that a choice means for a program.
 pub(crate) fn engine_of(prog: &Prog, engine: Engine) -> EngineKind {
     match engine {
-        Engine::Auto if prog.image.compiled().is_some() => EngineKind::Native,
+        Engine::Auto if prog.compiled().is_some() => EngineKind::Native,
         Engine::Auto | Engine::Interp => EngineKind::Interp,
         Engine::Jit => EngineKind::Native,
         Engine::Checked => EngineKind::Checked,

@@ -183,6 +183,11 @@ impl Work {
             }
             Ok(())
         });
+        // What nothing can run, the machine attaches nowhere.
+        let outcome = outcome.unwrap_or_else(|error| {
+            failures.push(Failure::Run(error.to_string()));
+            Ok(())
+        });
         // Without the slot, which a reader of the trace pipe may need.
         for failure in failures {
             tell(attachment, &prog, &failure);
@@ -197,7 +202,7 @@ impl Work {
         runner: &Runner<'_>,
         failures: &mut Vec<Failure>,
     ) {
-        let engine = match prog.image.compiled() {
+        let engine = match prog.compiled() {
             Some(_) => EngineKind::Native,
             None => EngineKind::Interp,
         };
@@ -243,8 +248,8 @@ fn redirect_to(redirect: Redirect, prog: &Prog, from: u32, mut send: impl FnMut(
             ..
         } => {
             let but_not = exclude_ingress.then_some(from);
-            let targets = prog.image.broadcast_targets(map, but_not);
-            targets.into_iter().for_each(send);
+            let targets = prog.image().map(|image| image.broadcast_targets(map, but_not));
+            targets.into_iter().flatten().for_each(send);
         }
     }
 }

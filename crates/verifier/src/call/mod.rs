@@ -3,5 +3,6 @@
 pub(crate) mod arg;
 pub(crate) mod format;
 pub(crate) mod helper;
+pub(crate) mod kfunc;
 pub(crate) mod ret;
 pub(crate) mod subprog;

@@ -70,10 +70,14 @@ struct InsnNames<'a> {
 
 impl kernel::Names for InsnNames<'_> {
     fn call(&self, _at: InsnIdx, target: CallTarget) -> Option<Cow<'_, str>> {
-        let CallTarget::Helper(id) = target else {
-            return None;
-        };
-        helper_name(id).map(Cow::Owned)
+        match target {
+            CallTarget::Helper(id) => helper_name(id).map(Cow::Owned),
+            CallTarget::Kfunc { id, .. } => {
+                let name = self.path.kfunc_name(id)?;
+                Some(format!("{name}#{id}").into())
+            }
+            CallTarget::Local(_) => None,
+        }
     }
 
     fn imm64(&self, at: InsnIdx, imm: Imm64) -> Option<Cow<'_, str>> {

@@ -1,6 +1,8 @@
 //! Which registers may still be read, per instruction: one backward pass over the whole program, function by function.
 
+use super::kfuncs::kfunc_params;
 use super::structure::successors;
+use crate::env::Env;
 use skep_contracts::{ArgKind, helper};
 use skep_isa::{AtomicOp, CallTarget, Insn, InsnIdx, Operand, Reg};
 use skep_uapi::HelperId;
@@ -23,8 +25,8 @@ fn operand(operand: Operand) -> Regs {
 }
 
 /// Registers live before each instruction.
-pub(crate) fn compute(insns: &[Insn]) -> Vec<Regs> {
-    let effects: Vec<(Regs, Regs)> = insns.iter().map(effect).collect();
+pub(crate) fn compute(insns: &[Insn], env: &Env<'_>) -> Vec<Regs> {
+    let effects: Vec<(Regs, Regs)> = insns.iter().map(|insn| effect(insn, env)).collect();
     let mut live = vec![0; insns.len()];
     let mut changed = true;
     while changed {
@@ -45,7 +47,7 @@ pub(crate) fn compute(insns: &[Insn]) -> Vec<Regs> {
 }
 
 /// Registers that an instruction reads, and those that it overwrites.
-fn effect(insn: &Insn) -> (Regs, Regs) {
+fn effect(insn: &Insn, env: &Env<'_>) -> (Regs, Regs) {
     match *insn {
         Insn::Alu { dst, src, .. } => (bit(dst) | operand(src), bit(dst)),
         Insn::Neg { dst, .. } | Insn::Swap { dst, .. } => (bit(dst), bit(dst)),
@@ -58,7 +60,7 @@ fn effect(insn: &Insn) -> (Regs, Regs) {
         Insn::LoadAbs { .. } => (bit(Reg::R6), CALL_CLOBBERS),
         Insn::LoadInd { src, .. } => (bit(Reg::R6) | bit(src), CALL_CLOBBERS),
         Insn::JumpIf { dst, src, .. } => (bit(dst) | operand(src), 0),
-        Insn::Call(target) => (call_args(target), CALL_CLOBBERS),
+        Insn::Call(target) => (call_args(target, env), CALL_CLOBBERS),
         Insn::CallReg { reg } => (bit(reg) | CALL_ARGS, CALL_CLOBBERS),
         Insn::Exit => (bit(Reg::R0), 0),
         Insn::Imm64High | Insn::Jump { .. } | Insn::MayGoto { .. } => (0, 0),
@@ -82,10 +84,15 @@ fn atomic(op: AtomicOp, dst: Reg, src: Reg) -> (Regs, Regs) {
     }
 }
 
-/// A helper reads as many registers as its prototype has arguments.
-fn call_args(target: CallTarget) -> Regs {
-    let CallTarget::Helper(id) = target else {
-        return CALL_ARGS;
+/// A helper or kernel function reads as many registers as its prototype has arguments.
+fn call_args(target: CallTarget, env: &Env<'_>) -> Regs {
+    let id = match target {
+        CallTarget::Helper(id) => id,
+        CallTarget::Kfunc { id, .. } => {
+            let params = Reg::ALL[1..=5].iter().take(kfunc_params(env, id));
+            return params.fold(0, |all, reg| all | bit(*reg));
+        }
+        CallTarget::Local(_) => return CALL_ARGS,
     };
     let Some(row) = helper(HelperId(id.cast_unsigned())) else {
         return CALL_ARGS;

@@ -8,6 +8,7 @@ pub(crate) mod btf_info;
 pub(crate) mod cfg;
 pub(crate) mod effects;
 pub(crate) mod imm64;
+pub(crate) mod kfuncs;
 pub(crate) mod live_regs;
 pub(crate) mod stack_depth;
 pub(crate) mod structure;
@@ -54,11 +55,12 @@ pub(crate) fn check(
 ) -> Result<Checked, Reject> {
     let mut insns = program.insns().to_vec();
     let subprogs = structure::subprogs(&insns)?;
+    kfuncs::check(&insns, env)?;
     structure::check_extents(&insns, &subprogs)?;
     let decls = btf_info::check(&insns, &subprogs, env, row.ctx.map_or("", |ctx| ctx.name))?;
     let used_maps = imm64::resolve(&mut insns, env)?;
     let points = cfg::check(&insns, &subprogs)?;
-    let live_regs = live_regs::compute(&insns);
+    let live_regs = live_regs::compute(&insns, env);
     let moves_packet = effects::moves_packet(&insns, &subprogs);
     Ok(Checked {
         insns,

@@ -99,10 +99,7 @@ impl Path<'_> {
             Insn::Call(CallTarget::Local(off)) => {
                 return Ok(Flow::To(self.call_local(target(self.at, off))?));
             }
-            Insn::Call(CallTarget::Kfunc { .. }) => {
-                let what = "calling kernel functions".to_owned();
-                return Err(Reject::Unsupported { what });
-            }
+            Insn::Call(CallTarget::Kfunc { id, off }) => return self.call_kfunc(id, off),
             Insn::CallReg { .. } => return Err(Reject::CallRegister { at: self.at }),
             Insn::Exit => return self.exit(),
         }

@@ -80,6 +80,7 @@ impl Question {
             maps: &self.maps,
             fd_array: &[],
             btf: None,
+            kernel: None,
             func_info: &[],
             line_info: &[],
             profile: Version::DEFAULT,
