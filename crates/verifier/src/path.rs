@@ -6,8 +6,9 @@
 
 use crate::domain::Scalar;
 use crate::env::{Env, MapDesc};
-use crate::log::Log;
+use crate::log::history::History;
 use crate::log::state::Scratched;
+use crate::log::{Log, LogLevel};
 use crate::program::Checked;
 use crate::reject::Reject;
 use crate::state::{Id, Kind, LiveStack, MapIdx, Node, Precision, Reg, Slots, State};
@@ -35,6 +36,8 @@ pub(crate) struct Path<'a> {
     pub(crate) at: InsnIdx,
     pub(crate) log: &'a mut Log,
     pub(crate) trace: crate::log::trace::Trace,
+    /// What the log's lines of precision need.
+    pub(crate) history: History,
     pub(crate) precision: Precision,
     pub(crate) live: LiveStack,
     pub(crate) infos: Vec<InsnInfo>,
@@ -60,6 +63,7 @@ impl<'a> Path<'a> {
         log: &'a mut Log,
         state: State,
     ) -> Self {
+        let wants_history = log.level().has(LogLevel::FULL);
         Self {
             env,
             checked,
@@ -69,6 +73,7 @@ impl<'a> Path<'a> {
             at: InsnIdx(0),
             log,
             trace: crate::log::trace::Trace::new(),
+            history: History::new(wants_history),
             precision: Precision::new(),
             live: LiveStack::default(),
             infos: vec![InsnInfo::default(); checked.insns.len()],
@@ -135,6 +140,22 @@ impl<'a> Path<'a> {
     pub(crate) fn must_keep(&mut self, value: &Reg) {
         if value.is_scalar() {
             self.precision.mark(value.node);
+        }
+    }
+
+    /// As [`Self::must_keep`], of a register's value.
+    pub(crate) fn must_keep_reg(&mut self, reg: R, value: &Reg) {
+        self.must_keep(value);
+        if value.is_scalar() && reg != R::R10 {
+            self.history.mark(self.state.top(), reg);
+        }
+    }
+
+    /// As [`Self::must_keep`], of an operand's value.
+    pub(crate) fn must_keep_operand(&mut self, operand: Operand, value: &Reg) {
+        match operand {
+            Operand::Reg(reg) => self.must_keep_reg(reg, value),
+            Operand::Imm(_) => self.must_keep(value),
         }
     }
 

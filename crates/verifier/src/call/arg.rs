@@ -231,7 +231,7 @@ impl Path<'_> {
                 if value.as_const().is_none() {
                     return Err(Reject::SizeNotConst { at: self.at, reg });
                 }
-                self.must_keep(&value);
+                self.must_keep_reg(reg, &value);
                 Ok(())
             }
             ArgKind::ConstStr => self.check_const_str(reg, &value),
@@ -269,6 +269,9 @@ impl Path<'_> {
         bytes: u32,
         value: &Reg,
     ) -> Result<(), Reject> {
+        if matches!(value.kind, Kind::Stack(_)) && value.has_fixed_offset() {
+            self.stack_extent(reg, value, value.off.into(), bytes.into(), Dir::Write)?;
+        }
         if matches!(value.kind, Kind::Stack(_)) && !aligned(&value.value, value.off.into(), bytes) {
             return Err(Reject::Misaligned {
                 at: self.at,
@@ -318,7 +321,7 @@ impl Path<'_> {
             empty,
         };
         self.check_region(args, region, &value)?;
-        self.must_keep(&size);
+        self.must_keep_reg(reg, &size);
         args.size_max = umax;
         Ok(())
     }

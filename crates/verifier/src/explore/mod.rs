@@ -3,10 +3,12 @@
 //! A path is walked until it ends, meets a stored state that covers it, or is refused; then the branch that was left last
 //! goes on. Each function that is verified by itself starts over with an empty store.
 
+mod backtrace;
 pub(crate) mod prune;
 pub(crate) mod visited;
 
 use crate::limits::{PENDING_PATHS_MAX, PROCESSED_INSNS_MAX};
+use crate::log::history::Step;
 use crate::path::Path;
 use crate::program::{Checked, Param};
 use crate::reject::Reject;
@@ -27,6 +29,8 @@ struct Pending {
     from: InsnIdx,
     /// The stored state that it came from.
     parent: Option<StoredIdx>,
+    /// The steps since then, at log level 2.
+    steps: Vec<Step>,
     /// What it kept a history of since then.
     history: u32,
 }
@@ -68,6 +72,7 @@ pub(crate) fn entry(path: &mut Path<'_>, subprog: SubprogIdx) -> State {
 impl<'p, 'a> Explorer<'p, 'a> {
     pub(crate) fn new(path: &'p mut Path<'a>, stats: &'p mut Stats) -> Self {
         let insns = path.checked.insns.len();
+        path.history.steps.clear();
         Self {
             path,
             visited: Visited::new(insns),
@@ -98,6 +103,7 @@ impl<'p, 'a> Explorer<'p, 'a> {
             };
             self.parent = next.parent;
             self.pace.history = next.history;
+            self.path.history.steps = next.steps;
             self.path.state = next.state;
             self.path.at = next.at;
             self.path.trace.previous = next.from;
@@ -138,7 +144,10 @@ impl<'p, 'a> Explorer<'p, 'a> {
         self.path.infos[at.index()].reached = true;
         self.path.overwritten = [0; 8];
         self.path.stack_touched = false;
-        let flow = self.path.step()?;
+        self.path.history.begin(at);
+        let flow = self.path.step();
+        self.print_marks();
+        let flow = flow?;
         if self.path.checked.writes_stack(at) {
             let overwritten = self.path.overwritten;
             self.path.live.wrote(instance, at, &overwritten);
@@ -161,6 +170,7 @@ impl<'p, 'a> Explorer<'p, 'a> {
                 from: at,
                 parent: self.parent,
                 history: self.pace.history,
+                steps: self.path.history.steps.clone(),
             });
         }
         // Its room is used again.

@@ -4,6 +4,7 @@
 use super::Explorer;
 use super::visited::{Bucket, StoredIdx};
 use crate::limits::{FRAMES_MAX, JUMPS_WITHOUT_CHECKPOINT_MAX};
+use crate::log::history::Trail;
 use crate::program::Checked;
 use crate::reject::Reject;
 use crate::state::equal::{Comparison, Rule};
@@ -101,6 +102,7 @@ impl Explorer<'_, '_> {
             if self.covered_by(index) {
                 self.visited.get_mut(index).hits += 1;
                 self.keep_what_matters(index);
+                self.print_propagated(index);
                 self.path.print_safe();
                 return Ok(Verdict::Covered);
             }
@@ -259,7 +261,15 @@ impl Explorer<'_, '_> {
             }
         }
         let state = self.path.state.clone();
-        self.parent = Some(self.visited.store(at, state, self.parent));
+        let history = &mut self.path.history;
+        let trail = history.is_on().then(|| {
+            Box::new(Trail {
+                steps: std::mem::take(&mut history.steps),
+                precise: Default::default(),
+                dropped: None,
+            })
+        });
+        self.parent = Some(self.visited.store(at, state, self.parent, trail));
         self.pace = Pace::default();
     }
 

@@ -7,6 +7,7 @@
 //! dropped from their list (as in Linux), and freed once nothing refers to them.
 
 use crate::limits::STORED_REGS_MAX;
+use crate::log::history::{AllPlaces, Trail};
 use crate::state::State;
 use skep_isa::InsnIdx;
 
@@ -36,6 +37,14 @@ pub(crate) struct Stored {
     pub(crate) open: u32,
     pub(crate) misses: u32,
     pub(crate) hits: u32,
+    /// How it was reached, at log level 2.
+    trail: Option<Box<Trail>>,
+}
+
+impl Stored {
+    pub(crate) fn parent(&self) -> Option<StoredIdx> {
+        self.parent
+    }
 }
 
 /// All stored states of a walk.
@@ -113,6 +122,7 @@ impl Visited {
         at: InsnIdx,
         state: State,
         parent: Option<StoredIdx>,
+        trail: Option<Box<Trail>>,
     ) -> StoredIdx {
         let index = StoredIdx(self.total());
         let bucket = self.bucket(at, &state);
@@ -124,6 +134,7 @@ impl Visited {
             open: 1,
             misses: 0,
             hits: 0,
+            trail,
         });
         self.buckets[bucket.index()].push(index);
         self.kept += 1;
@@ -137,11 +148,32 @@ impl Visited {
         let stored = &mut self.stored[index.index()];
         if let Some(state) = stored.state.take() {
             self.weight -= state.weight();
+            if let Some(trail) = &mut stored.trail {
+                trail.dropped = Some(state);
+            }
         }
         // Linux keeps it until its last path ends, and counts it so long.
         if stored.open == 0 {
             self.kept -= 1;
         }
+    }
+
+    /// A stored state and how it was reached; `None` at other log levels than 2.
+    pub(crate) fn trail(&self, index: StoredIdx) -> Option<(&State, &Trail)> {
+        let stored = self.get(index);
+        let trail = stored.trail.as_deref()?;
+        let state = stored.state.as_ref().or(trail.dropped.as_ref())?;
+        Some((state, trail))
+    }
+
+    /// As [`Self::trail`], to note what of it was traced.
+    pub(crate) fn trail_mut(&mut self, index: StoredIdx) -> Option<(&State, &mut AllPlaces)> {
+        let stored = self.get_mut(index);
+        let Trail {
+            precise, dropped, ..
+        } = stored.trail.as_deref_mut()?;
+        let state = stored.state.as_ref().or(dropped.as_ref())?;
+        Some((state, precise))
     }
 
     /// A path from `parent` is left for later.

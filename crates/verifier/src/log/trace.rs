@@ -3,6 +3,7 @@
 //! At level 1 only the path in progress is kept: when a path ends well, its text is dropped, so that a rejection shows
 //! just the failing one. At level 2 everything stays.
 
+use super::history::Places;
 use super::state::{MapName, Names, Scratched, frame};
 use super::{LogLevel, Shown};
 use crate::path::Path;
@@ -35,6 +36,8 @@ pub(crate) struct Trace {
     line_len: usize,
     /// Length of the log to which a path that ends well is cut at level 1.
     keep: usize,
+    /// Whether lines of precision follow the last instruction.
+    marked: bool,
     /// The last printed line record.
     line: Option<usize>,
 }
@@ -48,6 +51,7 @@ impl Trace {
             line_end: 0,
             line_len: 0,
             keep: 0,
+            marked: false,
             line: None,
         }
     }
@@ -147,14 +151,18 @@ impl Path<'_> {
         }
         self.print_source();
         let before = self.log.len();
-        let text = {
-            let names = InsnNames { path: self };
-            let insn: &Insn = &self.checked.insns[self.at.index()];
-            format!("{}: {}\n", self.at, kernel::insn(self.at, insn, &names))
-        };
-        self.log.write(format_args!("{text}"));
+        let text = self.insn_text(self.at);
+        self.log.write(format_args!("{text}\n"));
+        self.trace.marked = false;
         self.trace.line_end = self.log.len();
         self.trace.line_len = self.log.len() - before - 1;
+    }
+
+    /// `4: (b7) r0 = 1`
+    pub(crate) fn insn_text(&self, at: InsnIdx) -> String {
+        let names = InsnNames { path: self };
+        let insn: &Insn = &self.checked.insns[at.index()];
+        format!("{at}: {}", kernel::insn(at, insn, &names))
     }
 
     /// `from 4 to 11: …`, with the whole state.
@@ -166,6 +174,19 @@ impl Path<'_> {
             self.render_top(Scratched::ALL)
         );
         self.log.write(format_args!("{text}"));
+    }
+
+    /// Lines of precision were printed. `; …` no longer fits behind the instruction.
+    pub(crate) fn print_precision(&mut self, text: &str) {
+        self.log.write(format_args!("{text}"));
+        self.trace.marked = true;
+    }
+
+    /// Before lines of precision for a stored state: what changed, if such lines kept it from being printed.
+    pub(crate) fn print_held_changes(&mut self) {
+        if self.trace.marked && !self.trace.scratched.is_empty() {
+            self.print_changes();
+        }
     }
 
     /// What changed: behind the last instruction if nothing was printed since, else on a line of its own.
@@ -180,7 +201,11 @@ impl Path<'_> {
             self.log
                 .write(format_args!("{:pad$};{changes}\n", "", pad = pad));
         } else {
-            let at = self.at;
+            // Behind lines of precision it still is the last instruction's.
+            let at = match self.trace.marked {
+                true => self.trace.previous,
+                false => self.at,
+            };
             self.log.write(format_args!("{at}:{changes}\n"));
         }
     }
@@ -260,7 +285,8 @@ impl Path<'_> {
                 old.frame(),
                 depth - 1,
                 Scratched::ALL,
-                Some(&self.precision)
+                Some(&self.precision),
+                Places::default(),
             ),
         );
         self.log.write(format_args!("{text}\n"));
@@ -280,7 +306,15 @@ impl Path<'_> {
     }
 
     fn render(&self, of: &Frame, index: usize, only: Scratched) -> String {
-        self.render_with(of, index, only, None)
+        self.render_with(of, index, only, None, Places::default())
+    }
+
+    /// A frame of a stored state, with what of it was traced.
+    pub(crate) fn render_traced(&self, state: &State, index: usize, traced: Places) -> String {
+        let Some(of) = state.frames().get(index) else {
+            return String::new();
+        };
+        self.render_with(of, index, Scratched::ALL, None, traced)
     }
 
     fn render_with(
@@ -289,6 +323,7 @@ impl Path<'_> {
         index: usize,
         only: Scratched,
         precision: Option<&Precision>,
+        traced: Places,
     ) -> String {
         let map = |map: MapIdx| {
             let desc = self.map(map);
@@ -302,6 +337,8 @@ impl Path<'_> {
             map: &map,
             frame: index,
             precision,
+            traced,
+            is_traced: false,
         };
         frame(of, index, only, names).to_string()
     }

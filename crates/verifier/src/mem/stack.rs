@@ -122,6 +122,7 @@ impl Path<'_> {
         }
         self.stack_touched = true;
         let (index, byte) = slot_of(extent.min);
+        self.history.slot(frame, index);
         if frame == self.state.top() {
             self.trace.touch_slot(index);
         }
@@ -208,6 +209,7 @@ impl Path<'_> {
         }
         self.stack_touched = true;
         let (index, byte) = slot_of(extent.min);
+        self.history.slot(frame, index);
         if frame == self.state.top() {
             self.trace.touch_slot(index);
         }
@@ -275,8 +277,8 @@ impl Path<'_> {
     /// be kept for that.
     fn stored_byte(&mut self, value: Stored) -> Byte {
         match value {
-            Stored::Reg(_, value) if value.is_null() => {
-                self.must_keep(&value);
+            Stored::Reg(reg, value) if value.is_null() => {
+                self.must_keep_reg(reg, &value);
                 Byte::Zero
             }
             Stored::Imm(0) => Byte::Zero,

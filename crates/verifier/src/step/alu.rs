@@ -31,7 +31,7 @@ impl Path<'_> {
                 });
             }
             (true, false) => {
-                self.must_keep(&right);
+                self.must_keep_operand(src, &right);
                 let sum = Sum {
                     op,
                     width,
@@ -42,7 +42,7 @@ impl Path<'_> {
                 self.pointer_sum(&sum)?
             }
             (false, true) => {
-                self.must_keep(&left);
+                self.must_keep_reg(dst, &left);
                 if op == AluOp::Sub && width == Width::W64 {
                     return Err(Reject::SubtractPointer {
                         at: self.at,

@@ -31,7 +31,7 @@ impl Path<'_> {
                 kind: r0.kind.name(),
             });
         }
-        self.must_keep(&r0);
+        self.must_keep_reg(R::R0, &r0);
         let (low, high) = (r0.value.smin(), r0.value.smax());
         if low < min.into() || high > max.into() {
             let mut got = String::new();

@@ -4,6 +4,7 @@
 use super::jump::{Compare, flipped};
 use crate::domain::{self, Scalar};
 use crate::limits::{FRAMES_MAX, PACKET_OFFSET_MAX};
+use crate::log::history::AllPlaces;
 use crate::path::Path;
 use crate::state::{Id, Kind, Node, Range, Reg, Slot, State};
 use skep_isa::{AluOp, JmpOp, Operand, Reg as R, Width};
@@ -41,6 +42,7 @@ impl Path<'_> {
         let branches = domain::refine(compare.op, compare.width, &left.value, &right.value);
         let node = self.linked_node(compare);
         let live = self.checked.live_regs_at(&self.state, self.at);
+        self.note_linked(compare, &live);
         let ways = [
             (&mut self.state, branches.fallthrough),
             (taken, branches.taken),
@@ -64,6 +66,26 @@ impl Path<'_> {
                 learn(state, &right, &live);
             }
         }
+    }
+
+    /// Which places this comparison refines together, for the log.
+    fn note_linked(&mut self, compare: &Compare, live: &[u16; FRAMES_MAX]) {
+        if !self.history.is_on() {
+            return;
+        }
+        let ids = [compare.left.id, compare.right.id];
+        let linked = |reg: &Reg| reg.is_scalar() && reg.id.is_some() && ids.contains(&reg.id);
+        let mut places = AllPlaces::default();
+        for ((places, frame), live) in places.iter_mut().zip(self.state.frames()).zip(live) {
+            for (number, reg) in frame.regs.iter().enumerate() {
+                places.regs |= u16::from(linked(reg)) << number;
+            }
+            places.regs &= live;
+            for (number, slot) in frame.stack.iter().enumerate() {
+                places.slots |= u64::from(slot.spilled().is_some_and(linked)) << number;
+            }
+        }
+        self.history.linked(&places);
     }
 
     /// The node of all that this comparison refines: the operands and what is linked with them.
