@@ -36,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) show_pins: bool,
     /// `-B`: BTF that split BTF builds upon.
     pub(crate) base_btf: Option<String>,
+    /// `--btf`: types of the kernel that programs are for.
+    pub(crate) btf: Option<String>,
     /// `--via`: the way between an interface and a program.
     pub(crate) via: Option<Via>,
 }

@@ -27,6 +27,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod types;
+mod verify;
 mod version;
 
 use app::{Options, Session};

@@ -76,6 +76,11 @@ pub(crate) fn clap_command() -> Command {
                 .num_args(1)
                 .help("BTF that split BTF builds upon"),
             via_arg(),
+            Arg::new("btf")
+                .long("btf")
+                .num_args(1)
+                .value_name("FILE")
+                .help("Types of the kernel that loaded programs are for"),
             Arg::new("kernel")
                 .long("kernel")
                 .action(ArgAction::SetTrue)
@@ -147,6 +152,7 @@ fn options(matches: &ArgMatches) -> Options {
         debug: matches.get_flag("debug"),
         show_pins: matches.get_flag("bpffs"),
         base_btf: matches.get_one::<String>("base-btf").cloned(),
+        btf: matches.get_one::<String>("btf").cloned(),
         via: via(matches),
     }
 }
@@ -157,7 +163,7 @@ fn split_at_own_object(arguments: Vec<String>) -> (Vec<String>, Vec<String>) {
     let first = arguments.iter().position(|argument| {
         let is_value = std::mem::replace(
             &mut takes_value,
-            matches!(argument.as_str(), "-B" | "--base-btf" | "--via"),
+            matches!(argument.as_str(), "-B" | "--base-btf" | "--btf" | "--via"),
         );
         !is_value && !argument.starts_with('-')
     });

@@ -6,7 +6,7 @@
 use crate::app::Session;
 use crate::args::Args;
 use crate::failure::Outcome;
-use crate::{batch, btf, daemon, link, map, net, objdump, pin, prog, run, version};
+use crate::{batch, btf, daemon, link, map, net, objdump, pin, prog, run, verify, version};
 use std::fmt::Write as _;
 
 /// Carries a command out; its words come in the cursor.
@@ -199,6 +199,11 @@ pub(crate) const OBJECTS: &[Object] = &[
     },
     own("version", version::run, "version"),
     own("run", run::run, "run ..."),
+    own(
+        "verify",
+        verify::run,
+        "verify FILE... [prog NAME] [type TYPE] [--btf FILE] [--log LEVEL] [--json] [--stats] [--compare OLD.json]",
+    ),
     Object {
         name: "daemon",
         commands: Commands::Keywords(&[

@@ -142,6 +142,17 @@ impl Connection {
         }
     }
 
+    /// Verifies what a load would load, and loads nothing. `processed` is set to the number of processed instructions
+    /// now and then.
+    #[must_use]
+    pub fn examine(
+        &self,
+        load: &skep_uapi::ProgLoad,
+        processed: Option<Arc<std::sync::atomic::AtomicU32>>,
+    ) -> crate::Examined {
+        commands::examine::examine(self, load, processed)
+    }
+
     /// Runs a program `repeat` times over one packet, on a leased CPU slot.
     ///
     /// # Errors

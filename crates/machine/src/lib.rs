@@ -24,6 +24,7 @@ mod services;
 mod tag;
 mod trace;
 
+pub use commands::examine::{Examined, Refusal};
 pub use config::{Config, Host, HostClock};
 pub use connection::{Connection, Peer, Presence};
 pub use objects::{Body, BtfObject, LinkObject, MapBody, Object, Prog};

@@ -30,7 +30,7 @@ pub enum Error {
     },
     /// An object that cannot be loaded; the verifier's log is in the source.
     #[error(transparent)]
-    Load(#[from] LoadError),
+    Load(Box<LoadError>),
     /// No program or map of that name.
     #[error("the object has no {kind} named '{name}'; it has: {}", there.join(", "))]
     NoSuch {
@@ -63,4 +63,10 @@ pub enum Error {
     /// A port that failed.
     #[error(transparent)]
     Port(#[from] PortError),
+}
+
+impl From<LoadError> for Error {
+    fn from(error: LoadError) -> Self {
+        Self::Load(Box::new(error))
+    }
 }

@@ -28,6 +28,7 @@ mod machine;
 mod map;
 mod object;
 mod program;
+pub mod verify;
 
 pub use error::Error;
 pub use load::Loaded;
@@ -37,11 +38,13 @@ pub use object::Object;
 pub use program::{Prepared, Program, Run, Runner};
 pub use skep_exec::EngineKind;
 pub use skep_loader::{LoadError, Options, Programs};
-pub use skep_machine::{Config, Connection, Host, Peer, Ports};
+pub use skep_machine::{Config, Connection, Host, Peer, Ports, Refusal};
 pub use skep_net::{
     Counts, Frame, Handled, ListPort, PcapPort, Port, PortError, Runs, Verdict, VerdictFiles, pump,
 };
 pub use skep_uapi::Engine;
+pub use skep_verifier::{Explanation, Reject, Stats, explain};
+pub use verify::{Verification, VerifyOptions, all as verify};
 
 /// The README's example is a test.
 #[cfg(doctest)]

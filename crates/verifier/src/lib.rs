@@ -11,6 +11,7 @@
 mod call;
 pub mod domain;
 mod env;
+pub mod explain;
 mod explore;
 mod limits;
 mod log;
@@ -20,11 +21,14 @@ mod program;
 mod reject;
 mod state;
 mod step;
+mod trail;
 mod verified;
 
 pub use env::{Env, FuncInfo, LineInfo, MapDesc};
+pub use explain::Explanation;
 pub use log::{Log, LogLevel};
 pub use reject::{Bound, Dir, R, Reject};
+pub use trail::Watch;
 pub use verified::{Access, InsnInfo, Stats, Subprog, UsedMap, Verified};
 
 use explore::Explorer;
@@ -62,10 +66,24 @@ const SLEEPABLE_MAPS: [MapType; 17] = [
 /// # Errors
 /// The first thing that is wrong with the program, in Linux's order of checking.
 pub fn verify(program: Program, env: &Env<'_>, log: &mut Log) -> Result<Verified, Reject> {
+    verify_watched(program, env, log, &mut Watch::default())
+}
+
+/// As [`verify`], watched: whoever waits sees how far it is, and is left the figures of a refused program too.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_watched(
+    program: Program,
+    env: &Env<'_>,
+    log: &mut Log,
+    watch: &mut Watch,
+) -> Result<Verified, Reject> {
     let started = Instant::now();
     let mut stats = Stats::default();
-    let result = verify_with(&program, env, log, &mut stats);
+    let result = verify_with(&program, env, log, &mut stats, watch);
     stats.usec = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    watch.stats = stats;
     if let Err(Reject::AttachType { .. }) = &result {
         // Linux says nothing of it.
         return result;
@@ -88,6 +106,7 @@ fn verify_with(
     env: &Env<'_>,
     log: &mut Log,
     stats: &mut Stats,
+    watch: &mut Watch,
 ) -> Result<Verified, Reject> {
     let row = supported(env)?;
     check_sleeping(env, row)?;
@@ -102,10 +121,27 @@ fn verify_with(
         state::LiveStack::default().root(start, start),
     ));
     let mut path = Path::new(env, &checked, row, log, placeholder);
-    explore_all(&mut path, stats)?;
+    path.trail = watch.trail();
+    if let Err(reject) = explore_all(&mut path, stats) {
+        if watch.explains() {
+            watch.explanation = Some(explain::of_path(&path, &reject));
+        }
+        return Err(reject);
+    }
     let (infos, stack_bytes) = (path.infos, path.stack_bytes);
     program::stack_depth::check(&checked, &stack_bytes)?;
     Ok(verified(checked, env, infos, &stack_bytes))
+}
+
+/// Why a program is refused, for its author: `None` if it is not. Verifies the program once more, with its path kept.
+#[must_use]
+pub fn explain(program: Program, env: &Env<'_>) -> Option<Explanation> {
+    let mut watch = Watch::for_explanation();
+    let insns = program.insns().to_vec();
+    let verdict = verify_watched(program, env, &mut Log::default(), &mut watch);
+    let reject = verdict.err()?;
+    let explained = watch.explanation.take();
+    Some(explained.unwrap_or_else(|| explain::without_path(&insns, env, &reject)))
 }
 
 /// The main function, then the global functions that it calls, and that those call.
@@ -129,6 +165,7 @@ fn explore_one(path: &mut Path<'_>, stats: &mut Stats, subprog: SubprogIdx) -> R
     path.state = explore::entry(path, subprog);
     path.at = path.checked.extent(subprog).start;
     path.global = (subprog != SubprogIdx(0)).then_some(subprog);
+    path.trail.cut(0);
     path.print_validating();
     Explorer::new(path, stats).run()?;
     path.print_validated();

@@ -22,6 +22,27 @@ use skep_uapi::AttachType;
 pub(crate) struct Fork {
     pub(crate) state: State,
     pub(crate) at: InsnIdx,
+    pub(crate) widen: Widen,
+}
+
+/// Whether numbers that change from visit to visit are given up, so that a loop ends by meeting a stored state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Widen {
+    /// They stay.
+    No,
+    /// Those that changed since the last visit of the current instruction.
+    SinceLastVisit,
+}
+
+impl Fork {
+    /// A branch as it is.
+    pub(crate) fn new(state: State, at: InsnIdx) -> Self {
+        Self {
+            state,
+            at,
+            widen: Widen::No,
+        }
+    }
 }
 
 /// Where the walk is.
@@ -38,12 +59,15 @@ pub(crate) struct Path<'a> {
     pub(crate) trace: crate::log::trace::Trace,
     /// What the log's lines of precision need.
     pub(crate) history: History,
+    pub(crate) trail: crate::trail::Trail,
     pub(crate) precision: Precision,
     pub(crate) live: LiveStack,
     pub(crate) infos: Vec<InsnInfo>,
     /// Bytes of stack that each function was seen to use.
     pub(crate) stack_bytes: Vec<u32>,
     pub(crate) forks: Vec<Fork>,
+    /// The call to which a called back function just returned: what changed since the last time is given up.
+    pub(crate) called_back: Option<InsnIdx>,
     /// Global functions, by index, that a path calls: only those are verified.
     pub(crate) called: Vec<bool>,
     /// Slots that the current instruction overwrites for certain, by frame.
@@ -74,11 +98,13 @@ impl<'a> Path<'a> {
             log,
             trace: crate::log::trace::Trace::new(),
             history: History::new(wants_history),
+            trail: crate::trail::Trail::default(),
             precision: Precision::new(),
             live: LiveStack::default(),
             infos: vec![InsnInfo::default(); checked.insns.len()],
             stack_bytes: vec![0; checked.subprogs.len()],
             forks: Vec::new(),
+            called_back: None,
             called: vec![false; checked.subprogs.len()],
             overwritten: [0; 8],
             stack_touched: false,

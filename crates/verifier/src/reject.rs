@@ -60,6 +60,14 @@ macro_rules! rejects {
             }
         }
 
+        impl Reject {
+            /// The refusal's name, the same whatever its wording says: for programs that tell refusals apart.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$name { .. } => stringify!($name),)* }
+            }
+        }
+
         impl From<&Reject> for Errno {
             fn from(reject: &Reject) -> Self {
                 match reject { $(Reject::$name { .. } => Self::$errno,)* }
@@ -100,6 +108,8 @@ rejects! {
     KernelVariable { id: u32 } EINVAL "invalid btf id {id}";
     /// A function address that names no function.
     BadFuncAddress { at: InsnIdx } EINVAL "missing btf func_info";
+    /// The address of a function that others may call.
+    GlobalCallback { at: InsnIdx } EINVAL "callback function not static";
     /// Function records do not fit the program.
     FuncInfoCount {} EINVAL "number of funcs in func_info doesn't match number of subprogs";
     /// Function records out of order.
@@ -221,6 +231,14 @@ rejects! {
     /// An access outside a map's value.
     MapValueOutside { at: InsnIdx, reg: Reg, value_bytes: u32, off: i64, size: i64, bound: Bound } EACCES
         "invalid access to map value, value_size={value_bytes} off={off} size={size}\n{} {bound} value is outside of the allowed memory range", R(*reg);
+    /// An access outside a map's key.
+    MapKeyOutside { at: InsnIdx, reg: Reg, key_bytes: u32, off: i64, size: i64, bound: Bound } EACCES
+        "invalid access to map key, key_size={key_bytes} off={off} size={size}\n{} {bound} value is outside of the allowed memory range", R(*reg);
+    /// An access outside memory of a known size.
+    MemoryOutside { at: InsnIdx, reg: Reg, bytes: u32, off: i64, size: i64, bound: Bound } EACCES
+        "invalid access to memory, mem_size={bytes} off={off} size={size}\n{} {bound} value is outside of the allowed memory range", R(*reg);
+    /// A write to a key.
+    MapKeyWrite { at: InsnIdx, reg: Reg } EACCES "write to change key {} not allowed", R(*reg);
     /// A write to a map that programs only read.
     MapWriteForbidden { at: InsnIdx, value_bytes: u32, off: i64, size: u32 } EACCES
         "write into map forbidden, value_size={value_bytes} off={off} size={size}";
@@ -333,11 +351,11 @@ rejects! {
     ReturnsStackPointer { at: InsnIdx } EINVAL "cannot return stack pointer to the caller";
     /// A global function's argument that is not what it declares.
     GlobalArg { at: InsnIdx, reg: Reg, expected: &'static str } EINVAL "{} is not {expected}", R(*reg);
-    /// The return value of a program or global function.
-    ReturnKind { at: InsnIdx, kind: &'static str } EINVAL "At program exit the register R0 is not a known value ({kind})";
+    /// The return value of a program or called back function.
+    ReturnKind { at: InsnIdx, context: &'static str, kind: &'static str } EINVAL "At {context} the register R0 is not a known value ({kind})";
     /// A return value out of range.
-    ReturnRange { at: InsnIdx, got: String, min: i32, max: i32 } EINVAL
-        "At program exit the register R0 has{got} should have been in [{min}, {max}]";
+    ReturnRange { at: InsnIdx, context: &'static str, got: String, min: i32, max: i32 } EINVAL
+        "At {context} the register R0 has{got} should have been in [{min}, {max}]";
     /// A global function that does not return a scalar.
     GlobalReturn { at: InsnIdx, kind: &'static str } EINVAL "At subprogram exit the register R0 is not a scalar value ({kind})";
     /// A cast between address spaces without an arena.
@@ -348,6 +366,31 @@ rejects! {
     LegacyPacketCtx { at: InsnIdx } EINVAL "at the time of BPF_LD_ABS|IND R6 != pointer to skb";
     /// Legacy packet access in a program type that has none.
     LegacyPacket { at: InsnIdx } EINVAL "BPF_LD_[ABS|IND] instructions not allowed for this program type";
+
+    // What is held.
+    /// An iterator that is not on the stack.
+    IterNotOnStack { at: InsnIdx } EINVAL "arg#0 expected pointer to an iterator on stack";
+    /// An iterator at a place that is not known.
+    IterVariable { at: InsnIdx, reg: Reg, class: &'static str } EINVAL "iter_{class} has to be at a constant offset";
+    /// An iterator that does not start a slot.
+    IterOffset { at: InsnIdx, off: i64, class: &'static str } EINVAL "cannot pass in iter at an offset={off}\nexpected uninitialized iter_{class} as arg #0";
+    /// Stack that is an iterator already.
+    IterUninit { at: InsnIdx, class: &'static str } EINVAL "expected uninitialized iter_{class} as arg #0";
+    /// Stack that is no iterator.
+    IterInit { at: InsnIdx, class: &'static str } EINVAL "expected an initialized iter_{class} as arg #0";
+    /// A read of an iterator.
+    StackOpaque { at: InsnIdx, off: i64, byte: i64, size: i64 } EACCES "invalid read from stack off {off}+{byte} size {size}";
+    /// A reference that is not given up.
+    ReferenceLeak { at: InsnIdx, id: u32, from: InsnIdx, what: &'static str } EINVAL
+        "Unreleased reference id={id} alloc_insn={from}\n{what} would lead to reference leak";
+    /// Control leaves the program within a section.
+    InsideSection { at: InsnIdx, what: &'static str, section: &'static str } EINVAL "{what} cannot be used inside {section}-ed region";
+    /// An RCU section within another.
+    RcuNested { at: InsnIdx, name: &'static str } EINVAL "nested rcu read lock (kernel function {name})";
+    /// The end of an RCU section outside of one.
+    RcuUnmatched { at: InsnIdx, name: &'static str } EINVAL "unmatched rcu read unlock (kernel function {name})";
+    /// The end of a section without preemption outside of one.
+    PreemptUnmatched { at: InsnIdx, name: &'static str } EINVAL "unmatched attempt to enable preemption (kernel function {name})";
 
     // Limits.
     /// The program processes too many instructions.

@@ -12,7 +12,7 @@ use crate::output::escape;
 use crate::prog::pin::{pin, refused};
 use crate::select::{self, absolute};
 use skep_loader::{LoadError, Loaded, MapRef, Options, ProgKind, Programs, Reuse, Warning};
-use skep_object::{Object, ObjectName, SectionDef};
+use skep_object::{Needs, Object, ObjectName, SectionDef};
 use skep_uapi::{Bpf, Command, Errno, Handle};
 
 /// Log level of `-d`: every state, more detail, statistics.
@@ -60,7 +60,9 @@ fn run(session: &mut Session, args: &mut Args, which: Which) -> Outcome {
     if which == Which::First && calls::open_pin(bpf, &absolute(&pin_path)).is_ok() {
         return Err(refused(&pin_path, Errno::EEXIST));
     }
-    let mut options = Options::new(object_name(&object_path));
+    let options = Options::new(object_name(&object_path));
+    let mut options =
+        with_kernel(options, &object, session.options.btf.as_deref()).map_err(Failure::message)?;
     options.prog_kind = request.kind;
     options.reuse = request.reuse.clone();
     options.log_level = if session.options.debug {
@@ -89,6 +91,37 @@ fn run(session: &mut Session, args: &mut Args, which: Which) -> Outcome {
     outcome?;
     session.out.nothing();
     Ok(())
+}
+
+/// What an object asks about the kernel is answered by the running one, its types from a file if one is named. Of an object that
+/// asks nothing the kernel is not read, which takes a hundred times longer than to load the object.
+pub(crate) fn with_kernel(
+    options: Options,
+    object: &Object,
+    btf: Option<&str>,
+) -> Result<Options, String> {
+    let mut options = match asks_kernel(object) {
+        true => options.with_host(),
+        false => options,
+    };
+    if let Some(path) = btf {
+        options.btf = Some(crate::verify::read_btf(path)?);
+    }
+    Ok(options)
+}
+
+/// Whether loading depends on the kernel: relocations by its types, its symbols, or functions of its own to attach to.
+fn asks_kernel(object: &Object) -> bool {
+    let relocated = object
+        .btf_ext()
+        .is_some_and(|ext| !ext.core_relos.is_empty());
+    let attached = || {
+        object.programs().any(|(_, function)| {
+            let row = object.section_def(function);
+            row.is_some_and(|row| matches!(row.needs, Needs::AttachBtf | Needs::AttachBtfSleepable))
+        })
+    };
+    relocated || !object.externs().is_empty() || attached()
 }
 
 fn parse<'a>(bpf: &'a dyn Bpf, args: &mut Args) -> Outcome<Request<'a>> {
@@ -125,7 +158,7 @@ fn parse<'a>(bpf: &'a dyn Bpf, args: &mut Args) -> Outcome<Request<'a>> {
 }
 
 /// A type is a section name, with or without its slash.
-fn kind(word: &str) -> Outcome<ProgKind> {
+pub(crate) fn kind(word: &str) -> Outcome<ProgKind> {
     let section = SectionDef::find(word)
         .or_else(|| SectionDef::find(&format!("{word}/")))
         .ok_or_else(|| Failure::message(format!("'{word}' is not a program type")))?;

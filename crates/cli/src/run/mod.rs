@@ -10,6 +10,7 @@ mod report;
 use crate::app::Session;
 use crate::args::Args;
 use crate::failure::{Failure, Outcome};
+pub(crate) use options::one_line;
 use options::{Input, PacketOptions, RunOptions, Source};
 use report::{Loaded, Report, Shown};
 use skep::{ListPort, Machine, Object, PcapPort, Port, Program, Runs, VerdictFiles};
@@ -76,8 +77,11 @@ fn load(options: &RunOptions, machine: &Machine) -> Outcome<Ready> {
         .as_ref()
         .map_or(options.file.as_path(), |temporary| temporary.path());
     let object = Object::open(path).map_err(|error| refused(&options.file, &error))?;
+    let load = skep::Options::new(object.name().clone());
+    let load = crate::prog::load::with_kernel(load, object.parsed(), options.btf.as_deref())
+        .map_err(Failure::message)?;
     let loaded = machine
-        .load(&object)
+        .load_with(&object, &load)
         .map_err(|error| refused(&options.file, &error))?;
     let (name, program) = choose(options, &loaded)?;
     let load = Loaded::new(&object, &program, begun.elapsed());

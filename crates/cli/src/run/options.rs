@@ -32,6 +32,8 @@ pub(crate) struct RunOptions {
     pub(crate) file: PathBuf,
     /// Program by name, or the first.
     pub(crate) program: Option<String>,
+    /// File with a kernel's types, in place of the running kernel's.
+    pub(crate) btf: Option<String>,
     /// Where packets come from and go to.
     pub(crate) source: Source,
 }
@@ -77,6 +79,8 @@ pub(crate) fn clap_command() -> Command {
             Arg::new("file").required(true).value_name("FILE").value_parser(value_parser!(PathBuf))
                 .help("Object file (hello.bpf.o), or C source (hello.bpf.c) to compile with clang first"),
             Arg::new("prog").value_name("NAME").long("prog").help("Program to run [default: the first]"),
+            Arg::new("btf").value_name("FILE").long("btf")
+                .help("Types of the kernel that the program is for [default: the running kernel's]"),
             Arg::new("place").num_args(0..=2).value_names(["dev", "IFACE"])
                 .help("Attach to this interface until interrupted, instead of running on packets at hand"),
             Arg::new("dev").value_name("IFACE").long("dev").conflicts_with("place").help("The same as an option"),
@@ -135,6 +139,7 @@ fn options(matches: &ArgMatches) -> Outcome<RunOptions> {
     Ok(RunOptions {
         file: path(matches, "file").ok_or(Failure::Usage)?,
         program: matches.get_one::<String>("prog").cloned(),
+        btf: matches.get_one::<String>("btf").cloned(),
         source,
     })
 }
@@ -215,7 +220,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 /// What is wrong with the options, without the hints that follow: errors are one line each.
-fn one_line(error: &clap::Error) -> String {
+pub(crate) fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let problem = text.split("\n\n").next().unwrap_or_default();
     let words: Vec<&str> = problem

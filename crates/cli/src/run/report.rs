@@ -30,9 +30,7 @@ impl Loaded {
             compile: nanos(prog.stages.compile_ns),
             total,
             insns: prog.listing().insns().len(),
-            code_bytes: prog
-                .compiled()
-                .map_or(0, |compiled| compiled.bytes().len()),
+            code_bytes: prog.compiled().map_or(0, |compiled| compiled.bytes().len()),
         }
     }
 

@@ -13,6 +13,7 @@ mod run;
 mod tool;
 mod tracelog;
 mod verified;
+mod verify;
 
 use skep_testkit::Need;
 
@@ -47,6 +48,10 @@ fn main() {
             &[Oracle, Bpftool],
             verified::log_of_linux,
         ),
+        ("verify::refused", &[], verify::refused),
+        ("verify::verdicts", &[], verify::verdicts),
+        ("verify::json", &[], verify::json),
+        ("verify::comparison", &[], verify::comparison),
         ("jited::recorded", &[], jited::recorded),
         ("jited::forms_agree", &[], jited::forms_agree),
         ("jited::to_files", &[], jited::to_files),

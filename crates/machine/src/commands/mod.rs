@@ -2,6 +2,7 @@
 
 pub(crate) mod btf;
 pub(crate) mod compile;
+pub(crate) mod examine;
 pub(crate) mod ids;
 pub(crate) mod link;
 pub(crate) mod map;

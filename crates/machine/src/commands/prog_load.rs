@@ -64,6 +64,34 @@ pub(crate) fn load(connection: &Connection, load: &ProgLoad) -> Reply {
 }
 
 fn try_load(connection: &Connection, load: &ProgLoad, log: &mut Log) -> Result<Handle, Errno> {
+    let begun = now_ns(Clock::Monotonic);
+    let Decoded {
+        raw,
+        program,
+        info,
+        maps,
+    } = read(connection, load, log)?;
+    let verified = with_env(load, &maps, &info, |env| {
+        skep_verifier::verify(program, env, log).map_err(|reject| Errno::from(&reject))
+    })?;
+    let ready = make_ready(&verified, &maps, begun, log)?;
+    publish(connection, load, info, tag::tag(&raw), ready)
+}
+
+/// A program that can be verified, and what it refers to.
+pub(super) struct Decoded {
+    raw: Vec<RawInsn>,
+    pub(super) program: Program,
+    pub(super) info: Info,
+    pub(super) maps: Vec<Referenced>,
+}
+
+/// Checks what a load says of itself and decodes its program.
+pub(super) fn read(
+    connection: &Connection,
+    load: &ProgLoad,
+    log: &mut Log,
+) -> Result<Decoded, Errno> {
     name::check(&load.name)?;
     if load.ifindex != 0 || load.prog_flags & !FLAGS != 0 || load.log_level & !LOG_LEVELS != 0 {
         return Err(Errno::EINVAL);
@@ -76,20 +104,22 @@ fn try_load(connection: &Connection, load: &ProgLoad, log: &mut Log) -> Result<H
         lines: line_records(load)?,
         kernel: connection.machine().config().kernel.clone(),
     };
-    let begun = now_ns(Clock::Monotonic);
     let program = decode(&raw).map_err(|error| {
         log.line(&error.to_string());
         log.line(NOTHING_PROCESSED);
         Errno::EINVAL
     })?;
     let maps = referenced_maps(connection, &program, &load.fd_array, log)?;
-    let verified = verify(load, program, &maps, &info, log)?;
-    let ready = make_ready(&verified, &maps, begun, log)?;
-    publish(connection, load, info, tag::tag(&raw), ready)
+    Ok(Decoded {
+        raw,
+        program,
+        info,
+        maps,
+    })
 }
 
 /// What BTF says about a program, and the kernel's types.
-struct Info {
+pub(super) struct Info {
     btf: Option<Arc<BtfObject>>,
     funcs: Vec<FuncInfo>,
     lines: Vec<LineInfo>,
@@ -231,7 +261,7 @@ fn slots(bytes: &[u8]) -> Result<Vec<RawInsn>, Errno> {
 }
 
 /// A map that the program names, and by which descriptor.
-struct Referenced {
+pub(super) struct Referenced {
     fd: i32,
     map: Arc<MapBody>,
 }
@@ -307,13 +337,13 @@ fn describe(referenced: &Referenced) -> MapDesc {
     }
 }
 
-fn verify(
+/// Does something in the environment that a load gives its program.
+pub(super) fn with_env<R>(
     load: &ProgLoad,
-    program: Program,
     maps: &[Referenced],
     info: &Info,
-    log: &mut Log,
-) -> Result<Verified, Errno> {
+    work: impl FnOnce(&Env<'_>) -> R,
+) -> R {
     let descs: Vec<_> = maps.iter().map(describe).collect();
     // What no instruction names is no map of the program's: the verifier refuses the index, should one name it after all.
     let index_of = |handle: &Handle| {
@@ -336,7 +366,7 @@ fn verify(
         line_info: &info.lines,
         profile: Version::DEFAULT,
     };
-    skep_verifier::verify(program, &env, log).map_err(|reject| Errno::from(&reject))
+    work(&env)
 }
 
 /// Splits records of `size` bytes and gives the `known` first bytes of each; E2BIG if the rest is not zero.

@@ -248,7 +248,9 @@ fn redirect_to(redirect: Redirect, prog: &Prog, from: u32, mut send: impl FnMut(
             ..
         } => {
             let but_not = exclude_ingress.then_some(from);
-            let targets = prog.image().map(|image| image.broadcast_targets(map, but_not));
+            let targets = prog
+                .image()
+                .map(|image| image.broadcast_targets(map, but_not));
             targets.into_iter().flatten().for_each(send);
         }
     }

@@ -130,7 +130,8 @@ fn fits(kind: ArgKind, value: &Reg) -> bool {
         ArgKind::StackOrNull | ArgKind::Dynptr | ArgKind::DynptrUninit => {
             matches!(value.kind, Kind::Stack(_))
         }
-        ArgKind::PerCpuBtf | ArgKind::Func | ArgKind::RingbufRecord => false,
+        ArgKind::Func => matches!(value.kind, Kind::Func(_)),
+        ArgKind::PerCpuBtf | ArgKind::RingbufRecord => false,
         ArgKind::Map => matches!(value.kind, Kind::MapPtr(_)),
         ArgKind::MemReadOrNull | ArgKind::MemWriteOrNull if value.is_null() => true,
         ArgKind::MapKey
@@ -144,7 +145,12 @@ fn fits(kind: ArgKind, value: &Reg) -> bool {
         | ArgKind::FixedRead(_)
         | ArgKind::FixedWrite(_) => matches!(
             value.kind,
-            Kind::Stack(_) | Kind::Packet | Kind::PacketMeta | Kind::MapValue(_)
+            Kind::Stack(_)
+                | Kind::Packet
+                | Kind::PacketMeta
+                | Kind::MapValue(_)
+                | Kind::MapKey(_)
+                | Kind::Mem(_)
         ),
         ArgKind::Size | ArgKind::SizeOrZero | ArgKind::ConstSize => value.is_scalar(),
         ArgKind::ConstStr => matches!(value.kind, Kind::MapValue(_)),
@@ -184,7 +190,9 @@ impl Path<'_> {
                 Ok(())
             }
             ArgKind::Ctx | ArgKind::CtxOrNull => self.check_unmoved(reg, &value),
-            ArgKind::Sock | ArgKind::FullSockOrNull => Ok(()),
+            ArgKind::Sock | ArgKind::FullSockOrNull | ArgKind::Func | ArgKind::StackOrNull => {
+                Ok(())
+            }
             ArgKind::SockOrBtf | ArgKind::SockOrBtfOrNull if value.kind.is_socket() => Ok(()),
             // References do not exist yet: no socket is held.
             ArgKind::SockReleased => Err(Reject::NotReferenced { at: self.at, reg }),
@@ -196,8 +204,6 @@ impl Path<'_> {
             | ArgKind::SpinLock
             | ArgKind::Kptr
             | ArgKind::Timer
-            | ArgKind::Func
-            | ArgKind::StackOrNull
             | ArgKind::RingbufRecord
             | ArgKind::Dynptr
             | ArgKind::DynptrUninit => {
@@ -357,10 +363,16 @@ impl Path<'_> {
                     return Ok(());
                 }
                 match dir {
-                    Dir::Read => self.helper_stack(frame, extent, Dir::Read),
+                    Dir::Read => {
+                        self.check_readable(frame, extent)?;
+                        self.helper_stack(frame, extent, Dir::Read);
+                    }
                     Dir::Write => args.writes.push(Write { frame, extent }),
                 }
                 Ok(())
+            }
+            Kind::MapKey(_) | Kind::Mem(_) => {
+                self.check_argument_region(reg, value, dir, i64::from(size))
             }
             Kind::Scalar if bytes == 0 && empty == Empty::Allowed && value.is_null() => Ok(()),
             Kind::Uninit
@@ -370,7 +382,9 @@ impl Path<'_> {
             | Kind::MapValueOrNull(_)
             | Kind::PacketEnd
             | Kind::Object(_)
-            | Kind::ObjectOrNull(_) => Err(Reject::ArgKindMismatch {
+            | Kind::ObjectOrNull(_)
+            | Kind::MemOrNull(_)
+            | Kind::Func(_) => Err(Reject::ArgKindMismatch {
                 at: self.at,
                 reg,
                 kind: value.kind.name(),

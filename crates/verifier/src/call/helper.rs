@@ -1,6 +1,7 @@
 //! A call of a helper: may this program call it, do its arguments fit, what is left afterwards.
 
 use crate::call::arg::Args;
+use crate::call::sections::Leaving;
 use crate::log::trace::helper_name;
 use crate::path::{Fork, Path};
 use crate::reject::{Dir, Reject};
@@ -24,18 +25,16 @@ impl Path<'_> {
         self.check_map_use(row, args.map)?;
         self.check_special(&args)?;
         if row.id == HelperId::TAIL_CALL {
+            self.check_nothing_held(Leaving::TailCall)?;
             self.tail_call_succeeds();
         }
+        self.helper_callback(&args)?;
         let ret = self.returned(&args)?;
         for write in std::mem::take(&mut args.writes) {
             self.helper_stack(write.frame, write.extent, Dir::Write);
         }
         self.note_map(args.map);
-        for reg in &R::ALL[0..=5] {
-            self.trace.touch(*reg);
-            self.state.set(*reg, Reg::UNINIT);
-        }
-        self.state.set(R::R0, ret);
+        self.end_call(ret);
         if row.packet == PacketEffect::Invalidates {
             self.forget_packet();
         }
@@ -70,7 +69,7 @@ impl Path<'_> {
         self.forget_packet();
         let state = std::mem::replace(&mut self.state, here);
         let at = InsnIdx(callee.call_site.0 + 1);
-        self.forks.push(Fork { state, at });
+        self.forks.push(Fork::new(state, at));
     }
 
     fn helper_row(&self, id: i32) -> Result<&'static HelperProto, Reject> {

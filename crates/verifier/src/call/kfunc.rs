@@ -89,9 +89,12 @@ impl Path<'_> {
                 self.check_unmoved(R::ALL[index + 1], &value)
             }
             KfuncArg::Ctx => Err(Reject::KfuncNotCtx { at, index }),
+            KfuncArg::IterUninit => match call.row.rule {
+                KfuncRule::IterNew { bytes } => self.check_iter_uninit(call, bytes),
+                _ => Err(unsupported(call.row)),
+            },
+            KfuncArg::Iter => self.check_iter(call),
             KfuncArg::AnyPointer
-            | KfuncArg::IterUninit
-            | KfuncArg::Iter
             | KfuncArg::IrqFlagUninit
             | KfuncArg::IrqFlag
             | KfuncArg::DynptrUninit
@@ -115,17 +118,27 @@ impl Path<'_> {
 
     /// What the call does and gives, its arguments being right.
     fn kfunc_effect(&mut self, call: &KfuncCall) -> Result<Flow, Reject> {
+        let next = Flow::To(InsnIdx(self.at.0 + 1));
         match call.row.rule {
             KfuncRule::Plain => {}
             KfuncRule::RcuLock
             | KfuncRule::RcuUnlock
             | KfuncRule::PreemptDisable
-            | KfuncRule::PreemptEnable
-            | KfuncRule::IrqSave
+            | KfuncRule::PreemptEnable => self.change_section(call)?,
+            KfuncRule::IterNew { bytes } => {
+                self.iter_new(call, bytes);
+                return Ok(next);
+            }
+            KfuncRule::IterNext => {
+                self.iter_next(call)?;
+                return Ok(next);
+            }
+            KfuncRule::IterDestroy => {
+                self.iter_destroy(call);
+                return Ok(next);
+            }
+            KfuncRule::IrqSave
             | KfuncRule::IrqRestore
-            | KfuncRule::IterNew { .. }
-            | KfuncRule::IterNext
-            | KfuncRule::IterDestroy
             | KfuncRule::CastToKernCtx
             | KfuncRule::RdonlyCast
             | KfuncRule::Throw
@@ -143,7 +156,7 @@ impl Path<'_> {
             }
         };
         self.end_call(ret);
-        Ok(Flow::To(InsnIdx(self.at.0 + 1)))
+        Ok(next)
     }
 
     /// r0 to r5 after a call.

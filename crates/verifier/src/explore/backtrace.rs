@@ -216,12 +216,12 @@ impl Explorer<'_, '_> {
 
     /// Prints what of a stored state that covers the current one was traced, and where it came from on this path.
     pub(super) fn print_propagated(&mut self, index: StoredIdx) {
-        let Some((state, trail)) = self.visited.trail(index) else {
+        let Some((state, route)) = self.visited.route(index) else {
             return;
         };
         self.path.print_held_changes();
         let mut search = Search {
-            places: trail.precise,
+            places: route.precise,
             frame: state.depth() - 1,
         };
         let current = &self.path.state;
@@ -273,13 +273,13 @@ impl Explorer<'_, '_> {
             text.clear();
             self.pass_parent(index, &mut search);
             parent = self.visited.get(index).parent();
-            let Some((_, trail)) = self.visited.trail(index) else {
+            let Some((_, route)) = self.visited.route(index) else {
                 break;
             };
-            if search.is_empty() || trail.steps.is_empty() {
+            if search.is_empty() || route.steps.is_empty() {
                 break;
             }
-            steps = &trail.steps;
+            steps = &route.steps;
             last = steps.last().map(|step| step.at);
             subsequent = first.0.into();
         }
@@ -315,7 +315,7 @@ impl Explorer<'_, '_> {
 
     /// Marks what is looked for in a stored state; what was marked before is looked for no more.
     fn pass_parent(&mut self, index: StoredIdx, search: &mut Search) {
-        let Some((state, traced)) = self.visited.trail_mut(index) else {
+        let Some((state, traced)) = self.visited.route_mut(index) else {
             return;
         };
         for (number, places) in search.places.iter_mut().enumerate() {
@@ -327,7 +327,7 @@ impl Explorer<'_, '_> {
             precise.slots |= places.slots;
         }
         let precise = *traced;
-        let Some((state, _)) = self.visited.trail(index) else {
+        let Some((state, _)) = self.visited.route(index) else {
             return;
         };
         let mut text = String::new();

@@ -9,7 +9,7 @@ pub(crate) mod visited;
 
 use crate::limits::{PENDING_PATHS_MAX, PROCESSED_INSNS_MAX};
 use crate::log::history::Step;
-use crate::path::Path;
+use crate::path::{Path, Widen};
 use crate::program::{Checked, Param};
 use crate::reject::Reject;
 use crate::state::ids::IdMap;
@@ -33,6 +33,8 @@ struct Pending {
     steps: Vec<Step>,
     /// What it kept a history of since then.
     history: u32,
+    /// How much of the trail led to it.
+    trail: usize,
 }
 
 /// The walk over all paths of one function.
@@ -108,6 +110,7 @@ impl<'p, 'a> Explorer<'p, 'a> {
             self.path.at = next.at;
             self.path.trace.previous = next.from;
             self.path.trace.arrived = true;
+            self.path.trail.cut(next.trail);
             self.path.touch_all();
         }
     }
@@ -127,6 +130,9 @@ impl<'p, 'a> Explorer<'p, 'a> {
                 return Ok(());
             }
             self.path.print_insn();
+            let processed = self.stats.processed_insns;
+            let (at, depth) = (self.path.at, self.path.state.depth());
+            self.path.trail.walk(at, depth, processed);
             match self.step()? {
                 Flow::To(next) => {
                     self.path.trace.previous = self.path.at;
@@ -158,11 +164,19 @@ impl<'p, 'a> Explorer<'p, 'a> {
         if self.path.checked.points[at.index()].jump || self.path.stack_touched {
             self.pace.note();
         }
+        if let Some(call) = self.path.called_back.take() {
+            let mut state = self.path.state.clone();
+            self.widen_since(call, &mut state);
+            self.path.state = state;
+        }
         if self.path.forks.is_empty() {
             return Ok(flow);
         }
         let mut forks = std::mem::take(&mut self.path.forks);
-        for fork in forks.drain(..) {
+        for mut fork in forks.drain(..) {
+            if fork.widen == Widen::SinceLastVisit {
+                self.widen_since(at, &mut fork.state);
+            }
             self.visited.branch_left(self.parent);
             self.pending.push(Pending {
                 state: fork.state,
@@ -171,6 +185,7 @@ impl<'p, 'a> Explorer<'p, 'a> {
                 parent: self.parent,
                 history: self.pace.history,
                 steps: self.path.history.steps.clone(),
+                trail: self.path.trail.len(),
             });
         }
         // Its room is used again.

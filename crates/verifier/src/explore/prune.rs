@@ -4,12 +4,12 @@
 use super::Explorer;
 use super::visited::{Bucket, StoredIdx};
 use crate::limits::{FRAMES_MAX, JUMPS_WITHOUT_CHECKPOINT_MAX};
-use crate::log::history::Trail;
-use crate::program::Checked;
+use crate::log::history::Route;
+use crate::program::{Checked, Converges};
 use crate::reject::Reject;
 use crate::state::equal::{Comparison, Rule};
 use crate::state::{LiveStack, Node, Reg, Slot, Slots, State};
-use skep_isa::{Insn, InsnIdx};
+use skep_isa::InsnIdx;
 use skep_uapi::BPF_F_TEST_STATE_FREQ;
 use std::rc::Rc;
 
@@ -99,7 +99,12 @@ impl Explorer<'_, '_> {
                 self.missed(bucket, index, store, per_hit);
                 continue;
             }
-            if self.covered_by(index) {
+            if let Some(ancestor) = self.visited.loops_to(index) {
+                if self.loop_converged(index) {
+                    self.loop_back(index, ancestor);
+                    return Ok(Verdict::Covered);
+                }
+            } else if self.covered_by(index) {
                 self.visited.get_mut(index).hits += 1;
                 self.keep_what_matters(index);
                 self.print_propagated(index);
@@ -127,28 +132,27 @@ impl Explorer<'_, '_> {
         }
     }
 
-    /// Meets a state that the current path came from, or that is still being walked elsewhere.
+    /// Meets a state that the current path came from: if a loop makes progress, its continuation may cover this path's; if it
+    /// makes none, it never ends.
     fn meet_ancestor(&mut self, index: StoredIdx) -> Result<Verdict, Reject> {
         let at = self.path.at;
         let Some(old) = self.visited.get(index).state.as_ref() else {
             return Ok(Verdict::Open);
         };
-        let is_may_goto = matches!(self.path.checked.insns[at.index()], Insn::MayGoto { .. });
         let cur = &self.path.state;
-        if is_may_goto && old.may_goto_depth != cur.may_goto_depth {
-            let mut comparison = Comparison {
-                rule: Rule::CoveredPrecisely,
-                precision: &self.path.precision,
-                ids: &mut self.ids,
-            };
-            if covers_all(&mut comparison, self.path.checked, old, cur, at) {
-                self.keep_everything();
-                self.path.print_safe();
+        let converges = match self.path.checked.points[at.index()].converges {
+            None => false,
+            Some(Converges::MayGoto) => old.may_goto_depth != cur.may_goto_depth,
+            Some(Converges::Iterator | Converges::Callback) => true,
+        };
+        if converges {
+            if self.loop_converged(index) {
+                self.loop_back(index, index);
                 return Ok(Verdict::Covered);
             }
             return Ok(Verdict::Open);
         }
-        if old.may_goto_depth != cur.may_goto_depth || !may_be_same(old, cur) {
+        if old.made_progress_since(cur) || !may_be_same(old, cur) {
             return Ok(Verdict::Open);
         }
         let mut comparison = Comparison {
@@ -167,6 +171,49 @@ impl Explorer<'_, '_> {
         }
         self.path.print_loop(&old);
         Err(Reject::InfiniteLoop { at })
+    }
+
+    /// Whether a state whose continuation is not known completely covers the current one, all numbers respected.
+    fn loop_converged(&mut self, index: StoredIdx) -> bool {
+        let at = self.path.at;
+        let Some(old) = self.visited.get(index).state.as_ref() else {
+            return false;
+        };
+        let iterator = self.path.checked.points[at.index()].converges == Some(Converges::Iterator);
+        if iterator && !self.path.next_is_active() {
+            return false;
+        }
+        let mut comparison = Comparison {
+            rule: Rule::CoveredPrecisely,
+            precision: &self.path.precision,
+            ids: &mut self.ids,
+        };
+        let (checked, cur) = (self.path.checked, &self.path.state);
+        old.call_sites().eq(cur.call_sites()) && covers_all(&mut comparison, checked, old, cur, at)
+    }
+
+    /// The current path ends at a state that is, or depends on, `ancestor`, which is still being walked. What its continuation
+    /// will turn out to depend on matters for this path's past, too.
+    fn loop_back(&mut self, index: StoredIdx, ancestor: StoredIdx) {
+        self.visited.get_mut(index).hits += 1;
+        let Some(old) = self.visited.get(index).state.as_ref() else {
+            return;
+        };
+        let mut pairs: Vec<(Node, Node)> = Vec::new();
+        for (old, cur) in old.frames().iter().zip(self.path.state.frames()) {
+            let regs = old.regs.iter().zip(&cur.regs);
+            let slots = (0..old.stack.len().min(cur.stack.len()))
+                .filter_map(|index| old.slot(index).spilled().zip(cur.slot(index).spilled()));
+            let numbers = regs
+                .chain(slots)
+                .filter(|(old, cur)| old.is_scalar() && cur.is_scalar());
+            pairs.extend(numbers.map(|(old, cur)| (old.node, cur.node)));
+        }
+        for (old, cur) in pairs {
+            self.path.precision.follow(old, cur);
+        }
+        self.visited.loop_back(self.parent, ancestor);
+        self.path.print_safe();
     }
 
     fn covered_by(&mut self, index: StoredIdx) -> bool {
@@ -221,27 +268,9 @@ impl Explorer<'_, '_> {
         }
     }
 
-    /// The continuation is not known yet, so everything may matter.
-    fn keep_everything(&mut self) {
-        let mut nodes: Vec<Node> = Vec::new();
-        for frame in self.path.state.frames() {
-            let slots = frame.stack.iter().filter_map(Slot::spilled);
-            nodes.extend(frame.regs.iter().chain(slots).map(|reg| reg.node));
-        }
-        for node in nodes {
-            self.path.precision.mark(node);
-        }
-        for frame in 0..=self.path.state.top() {
-            self.path.note_read(frame, Slots::MAX);
-        }
-    }
-
     /// Stores the current state; from now on its numbers are told apart from those of other stored states.
     fn store(&mut self) {
         let at = self.path.at;
-        if matches!(self.path.checked.insns[at.index()], Insn::MayGoto { .. }) {
-            self.widen();
-        }
         let live = self.path.checked.live_regs_at(&self.path.state, at);
         let precision = &mut self.path.precision;
         for (index, live) in (0..=self.path.state.top()).zip(live) {
@@ -262,46 +291,34 @@ impl Explorer<'_, '_> {
         }
         let state = self.path.state.clone();
         let history = &mut self.path.history;
-        let trail = history.is_on().then(|| {
-            Box::new(Trail {
+        let route = history.is_on().then(|| {
+            Box::new(Route {
                 steps: std::mem::take(&mut history.steps),
                 precise: Default::default(),
                 dropped: None,
             })
         });
-        self.parent = Some(self.visited.store(at, state, self.parent, trail));
+        self.parent = Some(self.visited.store(at, state, self.parent, route));
         self.pace = Pace::default();
     }
 
-    /// At `may_goto`, numbers that changed since the last visit and that nobody depends on become unknown, so that loops
+    /// Numbers that changed since the last visit of `at` and that nobody depends on become unknown in `state`, so that loops
     /// with counters meet a stored state. Sound: more values are allowed.
-    fn widen(&mut self) {
-        let at = self.path.at;
-        let bucket = self.visited.bucket(at, &self.path.state);
-        let found = self.visited.listed(bucket).iter().rev().find_map(|index| {
-            let stored = self.visited.get(*index);
-            if stored.at != at {
-                return None;
-            }
-            let state = stored.state.as_ref()?;
-            let same = state.call_sites().eq(self.path.state.call_sites());
-            (stored.open > 0 && same).then_some(state)
-        });
-        let Some(old) = found else {
+    pub(super) fn widen_since(&self, at: InsnIdx, state: &mut State) {
+        let Some(old) = self.visited.previous_visit(self.parent, at, state) else {
             return;
         };
-        let old = old.clone();
-        for index in 0..=self.path.state.top() {
+        for index in 0..=state.top() {
             let before = old.frame_at(index);
-            let frame = self.path.state.frame_at_mut(index);
+            let frame = state.frame_at_mut(index);
             for (number, reg) in frame.regs.iter_mut().enumerate() {
                 widen(&before.regs[number], reg, &self.path.precision);
             }
             let slots = Rc::make_mut(&mut frame.stack);
             for (number, slot) in slots.iter_mut().enumerate() {
-                if let (Some(before), Some(reg)) =
-                    (before.slot(number).whole_spill(), slot.spilled_mut())
-                {
+                let (before, bytes) = (before.slot(number), slot.spill_bytes());
+                let before = before.spilled().filter(|_| before.spill_bytes() == bytes);
+                if let (Some(before), Some(reg)) = (before, slot.spilled_mut()) {
                     widen(before, reg, &self.path.precision);
                 }
             }
@@ -311,7 +328,8 @@ impl Explorer<'_, '_> {
 
 fn widen(before: &Reg, reg: &mut Reg, precision: &crate::state::Precision) {
     let both = before.is_scalar() && reg.is_scalar();
-    if both && before.value != reg.value && !precision.is_precise(before.node) {
+    let imprecise = !precision.is_precise(before.node) && !precision.is_precise(reg.node);
+    if both && before.value != reg.value && imprecise {
         let node = reg.node;
         *reg = Reg::unknown();
         reg.node = node;

@@ -7,7 +7,7 @@
 //! dropped from their list (as in Linux), and freed once nothing refers to them.
 
 use crate::limits::STORED_REGS_MAX;
-use crate::log::history::{AllPlaces, Trail};
+use crate::log::history::{AllPlaces, Route};
 use crate::state::State;
 use skep_isa::InsnIdx;
 
@@ -33,12 +33,15 @@ pub(crate) struct Stored {
     /// The instruction that it is before.
     pub(crate) at: InsnIdx,
     parent: Option<StoredIdx>,
+    /// The earliest state, still being walked then, at which a path from here ended: until that is walked to its end, what
+    /// happens from here is not known completely.
+    loops_to: Option<StoredIdx>,
     /// Paths from here that are not walked to their end.
     pub(crate) open: u32,
     pub(crate) misses: u32,
     pub(crate) hits: u32,
     /// How it was reached, at log level 2.
-    trail: Option<Box<Trail>>,
+    route: Option<Box<Route>>,
 }
 
 impl Stored {
@@ -122,7 +125,7 @@ impl Visited {
         at: InsnIdx,
         state: State,
         parent: Option<StoredIdx>,
-        trail: Option<Box<Trail>>,
+        route: Option<Box<Route>>,
     ) -> StoredIdx {
         let index = StoredIdx(self.total());
         let bucket = self.bucket(at, &state);
@@ -131,10 +134,11 @@ impl Visited {
             state: Some(state),
             at,
             parent,
+            loops_to: None,
             open: 1,
             misses: 0,
             hits: 0,
-            trail,
+            route,
         });
         self.buckets[bucket.index()].push(index);
         self.kept += 1;
@@ -148,8 +152,8 @@ impl Visited {
         let stored = &mut self.stored[index.index()];
         if let Some(state) = stored.state.take() {
             self.weight -= state.weight();
-            if let Some(trail) = &mut stored.trail {
-                trail.dropped = Some(state);
+            if let Some(route) = &mut stored.route {
+                route.dropped = Some(state);
             }
         }
         // Linux keeps it until its last path ends, and counts it so long.
@@ -159,21 +163,69 @@ impl Visited {
     }
 
     /// A stored state and how it was reached; `None` at other log levels than 2.
-    pub(crate) fn trail(&self, index: StoredIdx) -> Option<(&State, &Trail)> {
+    pub(crate) fn route(&self, index: StoredIdx) -> Option<(&State, &Route)> {
         let stored = self.get(index);
-        let trail = stored.trail.as_deref()?;
-        let state = stored.state.as_ref().or(trail.dropped.as_ref())?;
-        Some((state, trail))
+        let route = stored.route.as_deref()?;
+        let state = stored.state.as_ref().or(route.dropped.as_ref())?;
+        Some((state, route))
     }
 
-    /// As [`Self::trail`], to note what of it was traced.
-    pub(crate) fn trail_mut(&mut self, index: StoredIdx) -> Option<(&State, &mut AllPlaces)> {
+    /// As [`Self::route`], to note what of it was traced.
+    pub(crate) fn route_mut(&mut self, index: StoredIdx) -> Option<(&State, &mut AllPlaces)> {
         let stored = self.get_mut(index);
-        let Trail {
+        let Route {
             precise, dropped, ..
-        } = stored.trail.as_deref_mut()?;
+        } = stored.route.as_deref_mut()?;
         let state = stored.state.as_ref().or(dropped.as_ref())?;
         Some((state, precise))
+    }
+
+    /// The state still being walked on which a state's continuation depends, if there is one.
+    pub(crate) fn loops_to(&self, index: StoredIdx) -> Option<StoredIdx> {
+        let mut next = self.get(index).loops_to;
+        while let Some(ancestor) = next {
+            let stored = self.get(ancestor);
+            if stored.open > 0 {
+                return Some(ancestor);
+            }
+            next = stored.loops_to;
+        }
+        None
+    }
+
+    /// A path from `parent` ends at `ancestor`, which is still being walked.
+    pub(crate) fn loop_back(&mut self, parent: Option<StoredIdx>, ancestor: StoredIdx) {
+        let mut next = parent;
+        while let Some(index) = next.filter(|index| index.0 > ancestor.0) {
+            if self
+                .loops_to(index)
+                .is_some_and(|known| known.0 <= ancestor.0)
+            {
+                return;
+            }
+            let stored = self.get_mut(index);
+            stored.loops_to = Some(ancestor);
+            next = stored.parent;
+        }
+    }
+
+    /// The last state before `parent` that was stored at `at` in the same calls.
+    pub(crate) fn previous_visit(
+        &self,
+        parent: Option<StoredIdx>,
+        at: InsnIdx,
+        cur: &State,
+    ) -> Option<&State> {
+        let mut next = self.get(parent?).parent;
+        while let Some(index) = next {
+            let stored = self.get(index);
+            let state = stored.state.as_ref().filter(|_| stored.at == at);
+            if let Some(state) = state.filter(|old| old.call_sites().eq(cur.call_sites())) {
+                return Some(state);
+            }
+            next = stored.parent;
+        }
+        None
     }
 
     /// A path from `parent` is left for later.

@@ -1,7 +1,7 @@
 //! What a walk keeps at log level 2, to print where a number that must be respected came from (`mark_precise: …`).
 //!
 //! This is for the reader of the log alone: what pruning respects is `state::precision`'s to say. A [`History`] has the steps
-//! since the last stored state; a [`Trail`] has those that led to a stored state, and which of its values were traced.
+//! since the last stored state; a [`Route`] has those that led to a stored state, and which of its values were traced.
 //! At other levels nothing is kept.
 
 use crate::state::State;
@@ -105,7 +105,7 @@ impl History {
 
 /// How a stored state was reached from the one before.
 #[derive(Debug)]
-pub(crate) struct Trail {
+pub(crate) struct Route {
     pub(crate) steps: Vec<Step>,
     /// What of it was traced.
     pub(crate) precise: AllPlaces,

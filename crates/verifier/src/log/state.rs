@@ -75,6 +75,11 @@ pub(crate) fn frame<'a>(
     })
 }
 
+/// One register's value alone.
+pub(crate) fn one<'a>(reg: &'a Reg, names: Names<'a>) -> impl fmt::Display + 'a {
+    Shown(move |f: &mut fmt::Formatter<'_>| write_reg(f, reg, names))
+}
+
 fn write_slot(
     f: &mut fmt::Formatter<'_>,
     number: usize,
@@ -85,11 +90,22 @@ fn write_slot(
         return Ok(());
     }
     write!(f, " fp-{}=", (number + 1) * 8)?;
+    if let Some(iter) = slot.iter() {
+        return write!(
+            f,
+            "iter_{}(ref_id={},state={},depth={})",
+            iter.class,
+            iter.id.0,
+            iter.phase_name(),
+            iter.depth
+        );
+    }
     let letters = slot.bytes.iter().rev().map(|byte| match byte {
         Byte::Invalid => '?',
         Byte::Spill => 'r',
         Byte::Misc => 'm',
         Byte::Zero => '0',
+        Byte::Iter => 'i',
     });
     let Some(reg) = slot.spilled() else {
         return letters.into_iter().try_for_each(|c| write!(f, "{c}"));
@@ -121,7 +137,11 @@ fn write_reg(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt::Re
         | Kind::PacketMeta
         | Kind::PacketEnd
         | Kind::Object(_)
-        | Kind::ObjectOrNull(_) => write_pointer(f, reg, names),
+        | Kind::ObjectOrNull(_)
+        | Kind::MapKey(_)
+        | Kind::Mem(_)
+        | Kind::MemOrNull(_)
+        | Kind::Func(_) => write_pointer(f, reg, names),
     }
 }
 
@@ -154,6 +174,9 @@ fn write_pointer(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt
     if reg.id.is_some() {
         parts.add(format_args!("id={}", reg.id.0))?;
     }
+    if reg.ref_id.is_some() {
+        parts.add(format_args!("ref_obj_id={}", reg.ref_id.0))?;
+    }
     if reg.off != 0 {
         parts.add(format_args!("off={}", reg.off))?;
     }
@@ -162,7 +185,8 @@ fn write_pointer(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt
             Some(bytes) => parts.add(format_args!("r={bytes}"))?,
             None => parts.add(format_args!("r={:#x}", i64::from(reg.range.number())))?,
         },
-        Kind::MapPtr(map) | Kind::MapValue(map) | Kind::MapValueOrNull(map) => {
+        Kind::Mem(mem) | Kind::MemOrNull(mem) => parts.add(format_args!("sz={}", mem.bytes))?,
+        Kind::MapPtr(map) | Kind::MapValue(map) | Kind::MapValueOrNull(map) | Kind::MapKey(map) => {
             let map = (names.map)(map);
             if !map.name.is_empty() {
                 parts.add(format_args!("map={}", map.name))?;
@@ -175,7 +199,8 @@ fn write_pointer(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt
         | Kind::Stack(_)
         | Kind::PacketEnd
         | Kind::Object(_)
-        | Kind::ObjectOrNull(_) => {}
+        | Kind::ObjectOrNull(_)
+        | Kind::Func(_) => {}
     }
     match reg.value.as_const() {
         Some(0) => {}

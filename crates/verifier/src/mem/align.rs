@@ -31,6 +31,10 @@ impl Path<'_> {
             | Kind::PacketEnd
             | Kind::Object(_)
             | Kind::ObjectOrNull(_)
+            | Kind::MapKey(_)
+            | Kind::Mem(_)
+            | Kind::MemOrNull(_)
+            | Kind::Func(_)
                 if strict =>
             {
                 ""
@@ -45,7 +49,11 @@ impl Path<'_> {
             | Kind::MapValueOrNull(_)
             | Kind::PacketEnd
             | Kind::Object(_)
-            | Kind::ObjectOrNull(_) => return Ok(()),
+            | Kind::ObjectOrNull(_)
+            | Kind::MapKey(_)
+            | Kind::Mem(_)
+            | Kind::MemOrNull(_)
+            | Kind::Func(_) => return Ok(()),
         };
         if aligned(&cell.base.value, cell.fixed(), cell.size.bytes()) {
             return Ok(());

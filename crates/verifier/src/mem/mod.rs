@@ -5,12 +5,14 @@ pub(crate) mod ctx;
 pub(crate) mod map_value;
 pub(crate) mod object;
 pub(crate) mod packet;
+pub(crate) mod region;
 pub(crate) mod stack;
 
 use crate::path::Path;
 use crate::reject::Reject;
 use crate::state::{Kind, Reg};
 use crate::verified::Access;
+use region::Region;
 use skep_contracts::MapTypeRule;
 use skep_isa::{Reg as R, Size};
 
@@ -111,11 +113,21 @@ impl Path<'_> {
                 });
             }
             Kind::Object(object) => self.load_object(cell, object)?,
+            Kind::MapKey(map) => {
+                self.check_cell_region(cell, self.key_region(map))?;
+                (Reg::unknown(), Access::Direct)
+            }
+            Kind::Mem(mem) => {
+                self.check_cell_region(cell, Region::Memory(mem.bytes))?;
+                (Reg::unknown(), Access::Direct)
+            }
             Kind::Uninit
             | Kind::Scalar
             | Kind::MapValueOrNull(_)
             | Kind::PacketEnd
-            | Kind::ObjectOrNull(_) => {
+            | Kind::ObjectOrNull(_)
+            | Kind::MemOrNull(_)
+            | Kind::Func(_) => {
                 return Err(self.no_memory(cell));
             }
         };
@@ -150,11 +162,21 @@ impl Path<'_> {
                 });
             }
             Kind::Object(object) => self.store_object(cell, object)?,
+            Kind::MapKey(_) => {
+                let (at, reg) = (self.at, cell.reg);
+                return Err(Reject::MapKeyWrite { at, reg });
+            }
+            Kind::Mem(mem) => {
+                self.check_mem_write(cell, mem)?;
+                Access::Direct
+            }
             Kind::Uninit
             | Kind::Scalar
             | Kind::MapValueOrNull(_)
             | Kind::PacketEnd
-            | Kind::ObjectOrNull(_) => {
+            | Kind::ObjectOrNull(_)
+            | Kind::MemOrNull(_)
+            | Kind::Func(_) => {
                 return Err(self.no_memory(cell));
             }
         };

@@ -101,7 +101,7 @@ impl Path<'_> {
     }
 
     /// The frame is at least this deep.
-    fn grow_stack(&mut self, frame: u8, min: i64) {
+    pub(crate) fn grow_stack(&mut self, frame: u8, min: i64) {
         let subprog = self.state.frame_at(frame).subprog;
         let bytes = u32::try_from(-min).unwrap_or(STACK_BYTES_MAX);
         let used = &mut self.stack_bytes[subprog.index()];
@@ -118,6 +118,7 @@ impl Path<'_> {
         self.grow_stack(frame, extent.min);
         self.note_read(frame, extent.slots());
         if !extent.fixed {
+            self.check_readable(frame, extent)?;
             return Ok(self.bytes_value(frame, extent));
         }
         self.stack_touched = true;
@@ -126,9 +127,25 @@ impl Path<'_> {
         if frame == self.state.top() {
             self.trace.touch_slot(index);
         }
+        self.check_readable(frame, extent)?;
         match self.state.frame_at(frame).slot(index).spilled() {
             Some(_) => self.fill(frame, index, byte, cell.size),
             None => Ok(self.bytes_value(frame, extent)),
+        }
+    }
+
+    /// Iterators are opaque.
+    pub(crate) fn check_readable(&self, frame: u8, extent: Extent) -> Result<(), Reject> {
+        let stack = self.state.frame_at(frame);
+        let mut offsets = extent.min..extent.end;
+        match offsets.find(|off| stack.byte(*off) == Byte::Iter) {
+            None => Ok(()),
+            Some(off) => Err(Reject::StackOpaque {
+                at: self.at,
+                off: extent.min,
+                byte: off - extent.min,
+                size: extent.end - extent.min,
+            }),
         }
     }
 

@@ -14,7 +14,7 @@ pub(crate) mod stack_depth;
 pub(crate) mod structure;
 
 pub(crate) use btf_info::{FuncDecl, Param, Returns};
-pub(crate) use cfg::Point;
+pub(crate) use cfg::{Converges, Point};
 
 use crate::env::Env;
 use crate::limits::FRAMES_MAX;
@@ -59,7 +59,7 @@ pub(crate) fn check(
     structure::check_extents(&insns, &subprogs)?;
     let decls = btf_info::check(&insns, &subprogs, env, row.ctx.map_or("", |ctx| ctx.name))?;
     let used_maps = imm64::resolve(&mut insns, env)?;
-    let points = cfg::check(&insns, &subprogs)?;
+    let points = cfg::check(&insns, &subprogs, env)?;
     let live_regs = live_regs::compute(&insns, env);
     let moves_packet = effects::moves_packet(&insns, &subprogs);
     Ok(Checked {

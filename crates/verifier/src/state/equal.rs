@@ -34,6 +34,7 @@ impl Comparison<'_> {
     pub(crate) fn regs_cover(&mut self, old: &State, cur: &State, live: &[u16]) -> bool {
         self.ids.clear();
         old.depth() == cur.depth()
+            && self.held(old, cur)
             && old
                 .frames()
                 .iter()
@@ -64,9 +65,38 @@ impl Comparison<'_> {
             })
     }
 
+    /// Whether the same is held.
+    fn held(&mut self, old: &State, cur: &State) -> bool {
+        let (old, cur) = (&old.held, &cur.held);
+        let pairs = |old: &[super::Ref], cur: &[super::Ref], ids: &mut IdMap| {
+            old.iter()
+                .zip(cur)
+                .all(|(old, cur)| ids.matches(old.id, cur.id))
+        };
+        old.is_like(cur)
+            && pairs(&old.refs, &cur.refs, self.ids)
+            && pairs(&old.irqs, &cur.irqs, self.ids)
+    }
+
+    /// Whether both are the same part of iterators that are equally far.
+    fn iters(&mut self, old: &Slot, cur: &Slot) -> bool {
+        match (old.iter(), cur.iter()) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(old), Some(cur)) => {
+                old.class == cur.class
+                    && old.phase == cur.phase
+                    && old.part == cur.part
+                    && self.ids.matches(old.id, cur.id)
+            }
+        }
+    }
+
     fn frame_regs(&mut self, old: &Frame, cur: &Frame, live: u16) -> bool {
         old.subprog == cur.subprog
             && old.call_site == cur.call_site
+            && old.entered == cur.entered
+            && old.calls_back <= cur.calls_back
             && (0..old.regs.len())
                 .filter(|number| live & (1 << number) != 0)
                 .all(|number| self.reg(&old.regs[number], &cur.regs[number]))
@@ -80,10 +110,15 @@ impl Comparison<'_> {
             Kind::Uninit => true,
             _ if old.kind != cur.kind => false,
             Kind::Scalar => self.scalar(old, cur),
-            Kind::MapValue(_) | Kind::MapValueOrNull(_) => {
+            Kind::MapValue(_)
+            | Kind::MapValueOrNull(_)
+            | Kind::MapKey(_)
+            | Kind::Mem(_)
+            | Kind::MemOrNull(_) => {
                 old.off == cur.off
                     && cur.value.is_within(&old.value)
                     && self.ids.matches(old.id, cur.id)
+                    && self.ids.matches(old.ref_id, cur.ref_id)
             }
             Kind::Packet | Kind::PacketMeta => self.packet(old, cur),
             Kind::Ctx
@@ -91,7 +126,8 @@ impl Comparison<'_> {
             | Kind::MapPtr(_)
             | Kind::PacketEnd
             | Kind::Object(_)
-            | Kind::ObjectOrNull(_) => self.exact(old, cur),
+            | Kind::ObjectOrNull(_)
+            | Kind::Func(_) => self.exact(old, cur),
         }
     }
 
@@ -101,6 +137,7 @@ impl Comparison<'_> {
             && old.range == cur.range
             && old.value == cur.value
             && self.ids.matches(old.id, cur.id)
+            && self.ids.matches(old.ref_id, cur.ref_id)
     }
 
     fn scalar(&mut self, old: &Reg, cur: &Reg) -> bool {
@@ -136,9 +173,10 @@ impl Comparison<'_> {
         let bytes = old.bytes.iter().zip(&cur.bytes);
         let bytes_fit = bytes.clone().all(|(old, cur)| match old {
             Byte::Invalid | Byte::Misc => true,
-            Byte::Zero | Byte::Spill => old == cur,
+            Byte::Zero | Byte::Spill | Byte::Iter => old == cur,
         });
         bytes_fit
+            && self.iters(old, cur)
             && match (old.spilled(), cur.spilled()) {
                 (None, _) => true,
                 (Some(_), None) => false,
@@ -149,6 +187,7 @@ impl Comparison<'_> {
 
     fn same_slot(&mut self, old: &Slot, cur: &Slot) -> bool {
         old.bytes == cur.bytes
+            && self.iters(old, cur)
             && match (old.spilled(), cur.spilled()) {
                 (None, None) => true,
                 (Some(old), Some(cur)) => self.reg(old, cur),

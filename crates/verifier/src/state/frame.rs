@@ -17,6 +17,17 @@ impl SubprogIdx {
     }
 }
 
+/// How a frame was entered, which decides where it goes on and what it may return.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Entered {
+    /// By a call, or as the outermost.
+    Called,
+    /// By a helper or kernel function that calls back, perhaps again: goes on at the call, returns 0 or 1.
+    CalledBack,
+    /// Later, by a timer or the like, with nothing around it: returns 0.
+    Async,
+}
+
 /// A frame. `stack[i]` is the slot of bytes `fp - 8 * (i + 1)` upwards; slots beyond the end were never touched.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
@@ -25,6 +36,9 @@ pub(crate) struct Frame {
     pub(crate) subprog: SubprogIdx,
     /// The call that entered it; meaningless in the outermost frame.
     pub(crate) call_site: InsnIdx,
+    pub(crate) entered: Entered,
+    /// How often the current call of this frame called back.
+    pub(crate) calls_back: u32,
     /// The function within its chain of calls.
     pub(crate) instance: InstanceIdx,
 }
@@ -50,7 +64,17 @@ impl Frame {
             stack: Rc::new(Vec::new()),
             subprog,
             call_site,
+            entered: Entered::Called,
+            calls_back: 0,
             instance,
+        }
+    }
+
+    /// Where the caller goes on.
+    pub(crate) fn returns_to(&self) -> InsnIdx {
+        match self.entered {
+            Entered::Called | Entered::Async => InsnIdx(self.call_site.0 + 1),
+            Entered::CalledBack => self.call_site,
         }
     }
 

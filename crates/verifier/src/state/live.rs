@@ -52,7 +52,7 @@ impl Instance {
 #[derive(Debug, Default)]
 pub(crate) struct LiveStack {
     instances: Vec<Instance>,
-    by_call: HashMap<(InstanceIdx, InsnIdx), InstanceIdx>,
+    by_call: HashMap<(InstanceIdx, InsnIdx, InsnIdx), InstanceIdx>,
     masks: usize,
     steps: u64,
     any_dirty: bool,
@@ -68,6 +68,11 @@ impl LiveStack {
         self.add(None, 1, start, end)
     }
 
+    /// A function that runs later, with nothing around it.
+    pub(crate) fn another_root(&mut self, start: InsnIdx, end: InsnIdx) -> InstanceIdx {
+        self.add(None, 1, start, end)
+    }
+
     /// The instance that a call enters.
     pub(crate) fn callee(
         &mut self,
@@ -76,12 +81,12 @@ impl LiveStack {
         start: InsnIdx,
         end: InsnIdx,
     ) -> InstanceIdx {
-        if let Some(&known) = self.by_call.get(&(caller, call)) {
+        if let Some(&known) = self.by_call.get(&(caller, call, start)) {
             return known;
         }
         let frames = self.instances[caller.index()].frames + 1;
         let callee = self.add(Some((caller, call)), frames, start, end);
-        self.by_call.insert((caller, call), callee);
+        self.by_call.insert((caller, call, start), callee);
         callee
     }
 

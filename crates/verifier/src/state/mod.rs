@@ -7,15 +7,19 @@
 pub(crate) mod equal;
 pub(crate) mod frame;
 pub(crate) mod ids;
+pub(crate) mod iter;
 pub(crate) mod live;
 pub(crate) mod precision;
+pub(crate) mod refs;
 pub(crate) mod reg;
 pub(crate) mod stack;
 
-pub(crate) use frame::{Frame, SubprogIdx};
+pub(crate) use frame::{Entered, Frame, SubprogIdx};
+pub(crate) use iter::{Iter, Phase};
 pub(crate) use live::{LiveStack, Slots};
 pub(crate) use precision::{Node, Precision};
-pub(crate) use reg::{Id, Kind, MapIdx, Object, Range, Reg};
+pub(crate) use refs::{Held, Ref};
+pub(crate) use reg::{Id, Kind, MapIdx, Mem, MemUse, Object, Range, Reg};
 pub(crate) use stack::{Byte, Slot};
 
 use crate::limits::FRAMES_MAX;
@@ -28,6 +32,10 @@ pub(crate) struct State {
     frames: Vec<Rc<Frame>>,
     /// How often `may_goto` was passed on this path: states of different iterations are compared differently.
     pub(crate) may_goto_depth: u32,
+    /// How often functions were called back on this path, for the same reason.
+    pub(crate) callback_depth: u32,
+    /// What must be given back.
+    pub(crate) held: Held,
 }
 
 impl State {
@@ -36,6 +44,8 @@ impl State {
         Self {
             frames: vec![Rc::new(frame)],
             may_goto_depth: 0,
+            callback_depth: 0,
+            held: Held::default(),
         }
     }
 
@@ -47,6 +57,24 @@ impl State {
     /// Index of the current frame.
     pub(crate) fn top(&self) -> u8 {
         u8::try_from(self.frames.len() - 1).expect("at most 8 frames are pushed")
+    }
+
+    /// Whether a loop from here to `later` made progress that does not show in registers.
+    pub(crate) fn made_progress_since(&self, later: &Self) -> bool {
+        self.may_goto_depth != later.may_goto_depth
+            || self.callback_depth != later.callback_depth
+            || self.iterators_moved(later)
+    }
+
+    /// Whether an iterator is active in both and gave elements in between.
+    fn iterators_moved(&self, later: &Self) -> bool {
+        let frames = self.frames.iter().zip(&later.frames);
+        frames.into_iter().any(|(old, cur)| {
+            let slots = old.stack.iter().zip(cur.stack.iter());
+            slots
+                .filter_map(|(old, cur)| old.iter().zip(cur.iter()))
+                .any(|(old, cur)| old.phase == Phase::Active && old.depth != cur.depth)
+        })
     }
 
     /// All frames, outermost first.
@@ -111,10 +139,12 @@ impl State {
         self.frames[1..].iter().map(|frame| frame.call_site)
     }
 
-    /// Where each frame goes on, outermost first: after its call, and the current one at `at`.
+    /// Where each frame goes on, outermost first: after its call, or at the call that may call back again, and the current one
+    /// at `at`.
     pub(crate) fn return_points(&self, at: InsnIdx) -> impl Iterator<Item = InsnIdx> + '_ {
-        self.call_sites()
-            .map(|call| InsnIdx(call.0 + 1))
+        self.frames[1..]
+            .iter()
+            .map(|frame| frame.returns_to())
             .chain([at])
     }
 

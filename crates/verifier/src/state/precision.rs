@@ -10,10 +10,14 @@
 //! * Storing a state gives each live scalar a node of its own, depending on the old one: so what happens after one stored
 //!   state says nothing about others that share the value.
 //!
+//! * A path that ends at a state whose continuation is not known yet depends on whatever that will turn out to depend on:
+//!   [`Precision::follow`] keeps such pairs until then.
+//!
 //! [`Node::NONE`] is a value that no stored state holds. If the graph outgrows its bound, everything counts as precise,
 //! which is sound and merely prunes less.
 
 use crate::limits::PRECISION_NODES_MAX;
+use std::collections::HashMap;
 
 /// A node, or none.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -34,6 +38,8 @@ struct Entry {
 pub(crate) struct Precision {
     entries: Vec<Entry>,
     full: bool,
+    /// Values of pruned paths by the values of the states that they were pruned by.
+    followers: HashMap<Node, Vec<Node>>,
     work: Vec<Node>,
     marks: u32,
 }
@@ -47,6 +53,7 @@ impl Precision {
         Self {
             entries: vec![none],
             full: false,
+            followers: HashMap::new(),
             work: Vec::new(),
             marks: 0,
         }
@@ -86,6 +93,18 @@ impl Precision {
         self.full || self.entries[node.index()].precise
     }
 
+    /// Once `old` is marked, `cur` is, too.
+    pub(crate) fn follow(&mut self, old: Node, cur: Node) {
+        if cur == Node::NONE || self.is_precise(cur) || old == cur {
+            return;
+        }
+        if self.is_precise(old) {
+            self.mark(cur);
+        } else if old != Node::NONE {
+            self.followers.entry(old).or_default().push(cur);
+        }
+    }
+
     /// Marks a value and all that it was computed from.
     pub(crate) fn mark(&mut self, node: Node) {
         if node == Node::NONE || self.entries[node.index()].precise {
@@ -100,6 +119,9 @@ impl Precision {
             entry.precise = true;
             self.marks += 1;
             self.work.extend(entry.deps);
+            if let Some(followers) = self.followers.remove(&node) {
+                self.work.extend(followers);
+            }
         }
     }
 }

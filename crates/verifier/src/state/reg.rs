@@ -70,6 +70,22 @@ impl Object {
     }
 }
 
+/// What memory without a structure is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum MemUse {
+    /// Reading and writing.
+    Write,
+    /// Reading.
+    Read,
+}
+
+/// Memory of a known size.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Mem {
+    pub(crate) bytes: u32,
+    pub(crate) usage: MemUse,
+}
+
 /// Kinds of values.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Kind {
@@ -97,6 +113,24 @@ pub(crate) enum Kind {
     Object(Object),
     /// A structure of the kernel, or null.
     ObjectOrNull(Object),
+    /// Inside a key of a map, as functions that are called back have it.
+    MapKey(MapIdx),
+    /// Inside memory.
+    Mem(Mem),
+    /// Inside memory, or null.
+    MemOrNull(Mem),
+    /// A function of the program.
+    Func(super::SubprogIdx),
+}
+
+impl Mem {
+    /// Names in the log: of a pointer, and of one that may be null.
+    fn names(self) -> [&'static str; 2] {
+        match self.usage {
+            MemUse::Write => ["mem", "mem_or_null"],
+            MemUse::Read => ["rdonly_mem", "rdonly_mem_or_null"],
+        }
+    }
 }
 
 impl Kind {
@@ -115,6 +149,10 @@ impl Kind {
             Self::PacketEnd => "pkt_end",
             Self::Object(object) => object.names()[0],
             Self::ObjectOrNull(object) => object.names()[1],
+            Self::MapKey(_) => "map_key",
+            Self::Mem(mem) => mem.names()[0],
+            Self::MemOrNull(mem) => mem.names()[1],
+            Self::Func(_) => "func",
         }
     }
 
@@ -123,6 +161,7 @@ impl Kind {
         match self {
             Self::MapValueOrNull(map) => Some(Self::MapValue(map)),
             Self::ObjectOrNull(object) => Some(Self::Object(object)),
+            Self::MemOrNull(mem) => Some(Self::Mem(mem)),
             Self::Uninit
             | Self::Scalar
             | Self::Ctx
@@ -132,7 +171,10 @@ impl Kind {
             | Self::Packet
             | Self::PacketMeta
             | Self::PacketEnd
-            | Self::Object(_) => None,
+            | Self::Object(_)
+            | Self::MapKey(_)
+            | Self::Mem(_)
+            | Self::Func(_) => None,
         }
     }
 
@@ -202,6 +244,8 @@ pub(crate) struct Reg {
     pub(crate) kind: Kind,
     pub(crate) off: i32,
     pub(crate) id: Id,
+    /// Pointers: the reference that must be held while it is used.
+    pub(crate) ref_id: Id,
     /// Packet pointers: what comparisons proved about the bytes from the pointer without its fixed offset.
     pub(crate) range: Range,
     /// Scalars: whether `off` was added since the link.
@@ -217,6 +261,7 @@ impl Reg {
         kind: Kind::Uninit,
         off: 0,
         id: Id::NONE,
+        ref_id: Id::NONE,
         range: Range::UNPROVEN,
         linked_add: false,
         node: Node::NONE,

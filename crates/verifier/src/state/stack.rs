@@ -1,5 +1,6 @@
 //! One eight-byte slot of a frame's stack.
 
+use super::iter::Iter;
 use super::reg::Reg;
 
 /// What a byte of the stack is.
@@ -13,6 +14,8 @@ pub(crate) enum Byte {
     Misc,
     /// Zero.
     Zero,
+    /// Part of an iterator.
+    Iter,
 }
 
 /// An eight-byte slot. A spilled register has its bytes at the top of the slot's numbering as the log prints it: bytes
@@ -23,6 +26,7 @@ pub(crate) enum Byte {
 pub(crate) struct Slot {
     pub(crate) bytes: [Byte; 8],
     reg: Reg,
+    iter: Option<Iter>,
 }
 
 impl Slot {
@@ -30,6 +34,7 @@ impl Slot {
     pub(crate) const INVALID: Self = Self {
         bytes: [Byte::Invalid; 8],
         reg: Reg::UNINIT,
+        iter: None,
     };
 
     /// A spilled register, or the low `bytes` of one.
@@ -37,9 +42,24 @@ impl Slot {
         let mut slot = Self {
             bytes: previous.without_spill().bytes,
             reg,
+            iter: None,
         };
         slot.bytes[..bytes].fill(Byte::Spill);
         slot
+    }
+
+    /// Part of an iterator.
+    pub(crate) fn of_iter(iter: Iter) -> Self {
+        Self {
+            bytes: [Byte::Iter; 8],
+            reg: Reg::UNINIT,
+            iter: Some(iter),
+        }
+    }
+
+    /// The iterator that the slot is part of.
+    pub(crate) fn iter(&self) -> Option<&Iter> {
+        self.iter.as_ref()
     }
 
     /// The spilled register, if the slot's lowest byte belongs to one.
@@ -71,6 +91,13 @@ impl Slot {
     /// The same bytes with a spill turned into what is left of it when part of it is overwritten.
     pub(crate) fn without_spill(&self) -> Self {
         let mut slot = *self;
+        if slot.iter.take().is_some() {
+            for byte in &mut slot.bytes {
+                if *byte == Byte::Iter {
+                    *byte = Byte::Misc;
+                }
+            }
+        }
         if self.spilled().is_some() {
             for byte in &mut slot.bytes {
                 if *byte == Byte::Spill {

@@ -71,7 +71,7 @@ impl Path<'_> {
             other.value = later;
             other.unlink();
             state.set(dst, other);
-            self.forks.push(Fork { state, at: self.at });
+            self.forks.push(Fork::new(state, self.at));
             left.value = now;
         }
         let mut result = Reg::scalar(domain::alu(op, width, &left.value, &right.value));

@@ -108,6 +108,10 @@ fn allows(cell: &Cell) -> bool {
         | Kind::MapValue(_)
         | Kind::MapValueOrNull(_)
         | Kind::PacketEnd
-        | Kind::ObjectOrNull(_) => true,
+        | Kind::ObjectOrNull(_)
+        | Kind::MapKey(_)
+        | Kind::Mem(_)
+        | Kind::MemOrNull(_)
+        | Kind::Func(_) => true,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Flow;
 use crate::domain::{self, Scalar};
-use crate::path::{Fork, Path};
+use crate::path::{Fork, Path, Widen};
 use crate::reject::Reject;
 use crate::state::{Kind, Range, Reg};
 use skep_isa::{InsnIdx, JmpOp, Operand, Reg as R, Width};
@@ -62,10 +62,7 @@ impl Path<'_> {
         }
         let mut taken = self.state.clone();
         self.refine(&compare, &mut taken);
-        self.forks.push(Fork {
-            state: taken,
-            at: target,
-        });
+        self.forks.push(Fork::new(taken, target));
         Ok(Flow::To(next))
     }
 
@@ -77,8 +74,8 @@ impl Path<'_> {
         let mut on = self.state.clone();
         on.may_goto_depth += 1;
         self.forks.push(Fork {
-            state: on,
-            at: InsnIdx(self.at.0 + 1),
+            widen: Widen::SinceLastVisit,
+            ..Fork::new(on, InsnIdx(self.at.0 + 1))
         });
         Flow::To(target)
     }
@@ -120,7 +117,9 @@ fn never_null(op: JmpOp, pointer: &Reg, number: &Reg) -> Option<bool> {
         return None;
     }
     let never = match pointer.kind {
-        Kind::MapPtr(_) | Kind::MapValue(_) => true,
+        Kind::MapPtr(_) | Kind::MapValue(_) | Kind::MapKey(_) | Kind::Mem(_) | Kind::Func(_) => {
+            true
+        }
         Kind::Object(object) => object.is_socket(),
         Kind::Uninit
         | Kind::Scalar
@@ -130,7 +129,8 @@ fn never_null(op: JmpOp, pointer: &Reg, number: &Reg) -> Option<bool> {
         | Kind::Packet
         | Kind::PacketMeta
         | Kind::PacketEnd
-        | Kind::ObjectOrNull(_) => false,
+        | Kind::ObjectOrNull(_)
+        | Kind::MemOrNull(_) => false,
     };
     match op {
         JmpOp::Jeq if never => Some(false),

@@ -1,6 +1,7 @@
 //! `ld_abs` and `ld_ind`, which classic BPF left: a load from the packet of the context in r6, like a call. Where the
 //! packet is too short, the program ends and returns 0.
 
+use crate::call::sections::Leaving;
 use crate::path::Path;
 use crate::reject::Reject;
 use crate::state::{Kind, Reg};
@@ -19,6 +20,7 @@ impl Path<'_> {
             let what = "ld_abs in a called function".to_owned();
             return Err(Reject::Unsupported { what });
         }
+        self.check_nothing_held(Leaving::LegacyPacket)?;
         let ctx = self.read(R::R6)?;
         if ctx.kind != Kind::Ctx {
             return Err(Reject::LegacyPacketCtx { at });

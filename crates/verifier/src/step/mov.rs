@@ -79,6 +79,21 @@ impl Path<'_> {
         self.write(dst, value)
     }
 
+    /// The address of a static function.
+    fn function_address(&self, off: i32) -> Result<Reg, Reject> {
+        let at = self.at;
+        if self.env.func_info.is_empty() {
+            return Err(Reject::BadFuncAddress { at });
+        }
+        let start = crate::program::target(at, off);
+        let subprog = self.checked.subprog_at(start);
+        let subprog = subprog.ok_or(Reject::BadFuncAddress { at })?;
+        if self.checked.decl(subprog).is_global() {
+            return Err(Reject::GlobalCallback { at });
+        }
+        Ok(Reg::pointer(Kind::Func(subprog)))
+    }
+
     pub(super) fn load_imm64(&mut self, dst: R, imm: Imm64) -> Result<(), Reject> {
         let map = |index: u32| MapIdx(u16::try_from(index).unwrap_or(u16::MAX));
         let value = match imm {
@@ -89,10 +104,7 @@ impl Path<'_> {
                 value.off = i32::try_from(off).unwrap_or(i32::MAX);
                 value
             }
-            Imm64::Func(_) => {
-                let what = "the address of a function".to_owned();
-                return Err(Reject::Unsupported { what });
-            }
+            Imm64::Func(off) => self.function_address(off)?,
             Imm64::BtfId { id, .. } => return Err(Reject::KernelVariable { id }),
             Imm64::MapFd(fd) | Imm64::MapValue { fd, .. } => return Err(Reject::BadMapFd { fd }),
         };

@@ -66,14 +66,14 @@ impl Path<'_> {
         let (at, reg) = (self.at, sum.dst);
         let kind = sum.pointer.kind.name();
         match sum.pointer.kind {
-            Kind::MapValueOrNull(_) | Kind::ObjectOrNull(_) => {
+            Kind::MapValueOrNull(_) | Kind::ObjectOrNull(_) | Kind::MemOrNull(_) => {
                 Err(Reject::MaybeNullArithmetic { at, reg, kind })
             }
             // Adding nothing to a map is what compilers emit for its first field.
             Kind::MapPtr(_) if sum.op == AluOp::Add && sum.number.is_null() => Ok(()),
             Kind::Object(Object::TracepointBuffer) => Ok(()),
             Kind::Object(Object::FlowKeys) if sum.number.value.is_const() => Ok(()),
-            Kind::MapPtr(_) | Kind::PacketEnd | Kind::Object(_) => {
+            Kind::MapPtr(_) | Kind::PacketEnd | Kind::Object(_) | Kind::Func(_) => {
                 Err(Reject::PointerArithmetic { at, reg, kind })
             }
             Kind::Uninit
@@ -81,6 +81,8 @@ impl Path<'_> {
             | Kind::Ctx
             | Kind::Stack(_)
             | Kind::MapValue(_)
+            | Kind::MapKey(_)
+            | Kind::Mem(_)
             | Kind::Packet
             | Kind::PacketMeta => Ok(()),
         }

@@ -96,6 +96,7 @@ fn ran(ports: &Arc<Counting>, format: Format, screen: Screen, via: Option<Via>) 
     let options = RunOptions {
         file: PathBuf::from("tests/data/hello.bpf.o"),
         program: None,
+        btf: None,
         source: Source::Interface(on.clone()),
     };
     let (results, errors) = (Shared::default(), Shared::default());
