@@ -141,17 +141,14 @@ impl Search {
     fn undo_atomic(&mut self, op: AtomicOp, dst: R, src: R, step: &Step) {
         match op {
             AtomicOp::LoadAcquire => self.load(dst, step),
-            AtomicOp::StoreRelease => self.store(Operand::Reg(src), step),
-            AtomicOp::Cmpxchg => self.load(R::R0, step),
-            AtomicOp::Xchg
-            | AtomicOp::Add { fetch: true }
-            | AtomicOp::Or { fetch: true }
-            | AtomicOp::And { fetch: true }
-            | AtomicOp::Xor { fetch: true } => self.load(src, step),
-            AtomicOp::Add { fetch: false }
-            | AtomicOp::Or { fetch: false }
-            | AtomicOp::And { fetch: false }
-            | AtomicOp::Xor { fetch: false } => {}
+            // Linux takes the others for stores, too, whatever they load.
+            AtomicOp::StoreRelease
+            | AtomicOp::Cmpxchg
+            | AtomicOp::Xchg
+            | AtomicOp::Add { .. }
+            | AtomicOp::Or { .. }
+            | AtomicOp::And { .. }
+            | AtomicOp::Xor { .. } => self.store(Operand::Reg(src), step),
         }
     }
 
@@ -219,7 +216,6 @@ impl Explorer<'_, '_> {
         let Some((state, route)) = self.visited.route(index) else {
             return;
         };
-        self.path.print_held_changes();
         let mut search = Search {
             places: route.precise,
             frame: state.depth() - 1,
@@ -237,7 +233,7 @@ impl Explorer<'_, '_> {
             let names = names.chain(slots.map(|n| format!("fp-{}", (n + 1) * 8)));
             let _ = writeln!(text, "frame {number}: propagating {}", listed(names));
         }
-        self.path.print_precision(&text);
+        self.path.log.write(format_args!("{text}"));
         let count = self.path.history.steps.len();
         self.print_search(search, count);
     }
@@ -262,14 +258,14 @@ impl Explorer<'_, '_> {
             for step in steps.iter().rev() {
                 self.undo(&mut search, step, &mut text);
                 if search.is_empty() {
-                    self.path.print_precision(&text);
+                    self.path.log.write(format_args!("{text}"));
                     return;
                 }
             }
             let Some(index) = parent else {
                 break;
             };
-            self.path.print_precision(&text);
+            self.path.log.write(format_args!("{text}"));
             text.clear();
             self.pass_parent(index, &mut search);
             parent = self.visited.get(index).parent();
@@ -283,7 +279,7 @@ impl Explorer<'_, '_> {
             last = steps.last().map(|step| step.at);
             subsequent = first.0.into();
         }
-        self.path.print_precision(&text);
+        self.path.log.write(format_args!("{text}"));
     }
 
     /// The first instruction behind a stored state, or of the function.
@@ -341,7 +337,7 @@ impl Explorer<'_, '_> {
                 self.path.render_traced(state, number, precise[number])
             );
         }
-        self.path.print_precision(&text);
+        self.path.log.write(format_args!("{text}"));
     }
 }
 

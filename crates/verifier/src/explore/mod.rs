@@ -17,7 +17,7 @@ use crate::state::{Frame, Kind, Reg, State, SubprogIdx};
 use crate::step::Flow;
 use crate::verified::Stats;
 use prune::Verdict;
-use skep_isa::{InsnIdx, Reg as R};
+use skep_isa::{Insn, InsnIdx, Reg as R};
 use visited::{StoredIdx, Visited};
 
 /// A branch that waits.
@@ -154,6 +154,9 @@ impl<'p, 'a> Explorer<'p, 'a> {
         let flow = self.path.step();
         self.print_marks();
         let flow = flow?;
+        if matches!(self.path.checked.insns[at.index()], Insn::JumpIf { .. }) {
+            self.path.print_jump_changes();
+        }
         if self.path.checked.writes_stack(at) {
             let overwritten = self.path.overwritten;
             self.path.live.wrote(instance, at, &overwritten);

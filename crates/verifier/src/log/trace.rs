@@ -36,8 +36,6 @@ pub(crate) struct Trace {
     line_len: usize,
     /// Length of the log to which a path that ends well is cut at level 1.
     keep: usize,
-    /// Whether lines of precision follow the last instruction.
-    marked: bool,
     /// The last printed line record.
     line: Option<usize>,
 }
@@ -51,7 +49,6 @@ impl Trace {
             line_end: 0,
             line_len: 0,
             keep: 0,
-            marked: false,
             line: None,
         }
     }
@@ -153,7 +150,6 @@ impl Path<'_> {
         let before = self.log.len();
         let text = self.insn_text(self.at);
         self.log.write(format_args!("{text}\n"));
-        self.trace.marked = false;
         self.trace.line_end = self.log.len();
         self.trace.line_len = self.log.len() - before - 1;
     }
@@ -176,15 +172,9 @@ impl Path<'_> {
         self.log.write(format_args!("{text}"));
     }
 
-    /// Lines of precision were printed. `; …` no longer fits behind the instruction.
-    pub(crate) fn print_precision(&mut self, text: &str) {
-        self.log.write(format_args!("{text}"));
-        self.trace.marked = true;
-    }
-
-    /// Before lines of precision for a stored state: what changed, if such lines kept it from being printed.
-    pub(crate) fn print_held_changes(&mut self) {
-        if self.trace.marked && !self.trace.scratched.is_empty() {
+    /// What a conditional jump changed is told at once; of other instructions, when the next one is carried out.
+    pub(crate) fn print_jump_changes(&mut self) {
+        if self.log.prints_insns() && !self.trace.scratched.is_empty() {
             self.print_changes();
         }
     }
@@ -201,11 +191,7 @@ impl Path<'_> {
             self.log
                 .write(format_args!("{:pad$};{changes}\n", "", pad = pad));
         } else {
-            // Behind lines of precision it still is the last instruction's.
-            let at = match self.trace.marked {
-                true => self.trace.previous,
-                false => self.at,
-            };
+            let at = self.at;
             self.log.write(format_args!("{at}:{changes}\n"));
         }
     }

@@ -60,6 +60,7 @@ impl Path<'_> {
             }
             return Ok(Flow::To(if holds { target } else { next }));
         }
+        self.note_linked(&compare);
         let mut taken = self.state.clone();
         self.refine(&compare, &mut taken);
         self.forks.push(Fork::new(taken, target));

@@ -42,7 +42,6 @@ impl Path<'_> {
         let branches = domain::refine(compare.op, compare.width, &left.value, &right.value);
         let node = self.linked_node(compare);
         let live = self.checked.live_regs_at(&self.state, self.at);
-        self.note_linked(compare, &live);
         let ways = [
             (&mut self.state, branches.fallthrough),
             (taken, branches.taken),
@@ -69,10 +68,11 @@ impl Path<'_> {
     }
 
     /// Which places this comparison refines together, for the log.
-    fn note_linked(&mut self, compare: &Compare, live: &[u16; FRAMES_MAX]) {
+    pub(super) fn note_linked(&mut self, compare: &Compare) {
         if !self.history.is_on() {
             return;
         }
+        let live = self.checked.live_regs_at(&self.state, self.at);
         let ids = [compare.left.id, compare.right.id];
         let linked = |reg: &Reg| reg.is_scalar() && reg.id.is_some() && ids.contains(&reg.id);
         let mut places = AllPlaces::default();
