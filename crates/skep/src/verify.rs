@@ -97,13 +97,12 @@ pub fn all(object: &Object, options: &VerifyOptions) -> Vec<Verification> {
     names.into_iter().map(verify).collect()
 }
 
-/// The names of the programs that a choice means, in the object's order; names that are chosen and do not exist come last.
+/// The names of the programs that a choice means: by default all, optional ones too, in the object's order.
 #[must_use]
 pub fn names(object: &Object, choice: &Programs) -> Vec<String> {
     let programs = object.inner.programs();
     match choice {
         Programs::Default => programs
-            .filter(|(_, function)| function.role() == skep_object::Role::Program)
             .map(|(_, function)| function.name().to_owned())
             .collect(),
         Programs::Named(wanted) => wanted.clone(),

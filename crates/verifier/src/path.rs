@@ -234,7 +234,7 @@ impl<'a> Path<'a> {
     /// All packet pointers become plain numbers.
     pub(crate) fn forget_packet(&mut self) {
         self.state.update_regs(
-            |reg| reg.kind.is_packet() || reg.kind == Kind::PacketEnd,
+            |reg| reg.kind.is_packet() || reg.kind == Kind::PacketEnd || reg.kind.is_packet_slice(),
             |reg| *reg = Reg::unknown(),
         );
     }

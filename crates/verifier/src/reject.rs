@@ -294,6 +294,10 @@ rejects! {
     FuncNotSupported { at: InsnIdx, name: String, prog_type: u32 } ENOTSUPP "func {name} not supported for program type {prog_type}";
     /// A reference given up that the program does not hold.
     NotReferenced { at: InsnIdx, reg: Reg } EINVAL "{} must be referenced when passed to release function", R(*reg);
+    /// A moved pointer whose reference is given up.
+    ReleasedOffset { at: InsnIdx, reg: Reg } EINVAL "{} must have zero offset when passed to release func or trusted arg to kfunc", R(*reg);
+    /// A pointer moved by an unknown number whose reference is given up.
+    ReleasedVariable { at: InsnIdx, kind: &'static str, var_off: String } EACCES "variable {kind} access var_off={var_off} disallowed";
     /// An argument of the wrong kind.
     ArgKindMismatch { at: InsnIdx, reg: Reg, kind: &'static str, expected: &'static str } EACCES
         "{} type={kind} expected={expected}", R(*reg);
@@ -380,6 +384,32 @@ rejects! {
     IterInit { at: InsnIdx, class: &'static str } EINVAL "expected an initialized iter_{class} as arg #0";
     /// A read of an iterator.
     StackOpaque { at: InsnIdx, off: i64, byte: i64, size: i64 } EACCES "invalid read from stack off {off}+{byte} size {size}";
+    /// As [`Reject::StackOpaque`], of an argument.
+    StackOpaqueArgument { at: InsnIdx, reg: Reg, off: i64, byte: i64, size: i64 } EACCES
+        "invalid read from stack {} off {off}+{byte} size {size}", R(*reg);
+    /// A dynamic pointer that is not on the stack.
+    DynptrNotOnStack { at: InsnIdx, index: usize } EINVAL "arg#{index} expected pointer to stack or const struct bpf_dynptr";
+    /// A dynamic pointer at a place that is not known.
+    DynptrVariable { at: InsnIdx } EINVAL "dynptr has to be at a constant offset";
+    /// A dynamic pointer that does not start a slot or has no room.
+    DynptrOffset { at: InsnIdx, off: i64 } EINVAL "cannot pass in dynptr at an offset={off}";
+    /// Stack that is no dynamic pointer.
+    DynptrInit { at: InsnIdx, index: usize } EINVAL "Expected an initialized dynptr as arg #{index}";
+    /// A dynamic pointer to other memory than the call is for.
+    DynptrType { at: InsnIdx, index: usize, source: &'static str } EINVAL "Expected a dynptr of type {source} as arg #{index}";
+    /// A dynamic pointer given up that is none or has no reference.
+    Unacquired { at: InsnIdx, number: usize } EINVAL "arg {number} is an unacquired reference";
+    /// A store over a dynamic pointer that must be given up.
+    DynptrOverwritten { at: InsnIdx } EINVAL "cannot overwrite referenced dynptr";
+    /// A helper that would write over a dynamic pointer.
+    DynptrHelperWrite { at: InsnIdx, off: i64 } EACCES "potential write to dynptr at off={off} disallowed";
+    /// A dynamic pointer to other memory than a map's value.
+    DynptrData { at: InsnIdx, kind: &'static str } EACCES "Unsupported reg type {kind} for bpf_dynptr_from_mem data";
+    /// A kernel function's buffer that is no such memory.
+    KfuncBuffer { at: InsnIdx, memory: usize, size: usize, why: String } EACCES
+        "{why}\narg#{memory} arg#{size} memory, len pair leads to invalid memory access!";
+    /// A writable slice in a program type that may not write packets.
+    SliceWrite { at: InsnIdx } EINVAL "the prog does not allow writes to packet data";
     /// A reference that is not given up.
     ReferenceLeak { at: InsnIdx, id: u32, from: InsnIdx, what: &'static str } EINVAL
         "Unreleased reference id={id} alloc_insn={from}\n{what} would lead to reference leak";

@@ -11,6 +11,8 @@ mod listing;
 pub(crate) mod sections;
 mod source;
 
+pub(crate) use source::DwarfLines;
+
 use crate::app::Session;
 use crate::args::Args;
 use crate::batch::system_text;

@@ -118,6 +118,38 @@ impl Source {
     }
 }
 
+/// Lines of an object file by DWARF, for places asked for in any order.
+pub(crate) struct DwarfLines {
+    object: ObjectFile,
+    rows: dwarf::Rows,
+}
+
+impl DwarfLines {
+    /// Reads them; `None` if there are none.
+    pub(crate) fn read(file: &[u8]) -> Option<Self> {
+        let object = ObjectFile::parse(file).ok()?;
+        let rows = dwarf::rows(file, &object).ok()?;
+        Some(Self { object, rows })
+    }
+
+    /// File, number and text of the line of an instruction, `offset` bytes from the start of its section. The text is empty if
+    /// the file is not there.
+    pub(crate) fn line(&self, section: &str, offset: u64) -> Option<(String, u32, String)> {
+        let found = self
+            .object
+            .sections
+            .iter()
+            .find(|one| one.name == section)?;
+        let place = self.rows.place(found.index, offset)?;
+        let text = std::fs::read(&place.file).ok().and_then(|bytes| {
+            let number = usize::try_from(place.line).ok()?.checked_sub(1)?;
+            let text = String::from_utf8_lossy(&bytes);
+            text.lines().nth(number).map(str::to_owned)
+        });
+        (place.line != 0).then(|| (place.file, place.line, text.unwrap_or_default()))
+    }
+}
+
 fn btf_lines(file: &[u8]) -> Option<BtfLines> {
     let btf = Btf::parse(&sections::content(file, ".BTF").ok()?).ok()?;
     let ext = BtfExt::parse(&sections::content(file, ".BTF.ext").ok()?, &btf).ok()?;

@@ -4,6 +4,7 @@
 //! accepted in the older run and no longer is.
 
 mod compare;
+mod lines;
 mod options;
 mod progress;
 mod record;
@@ -80,9 +81,10 @@ fn check_file(session: &mut Session, words: &VerifyWords, file: &str, run: &mut 
     }
     for name in names {
         let mut options = VerifyOptions::new(load.clone());
-        let verification = progress::during(&name, &mut options, |options| {
+        let mut verification = progress::during(&name, &mut options, |options| {
             verify::one(&object, &name, options)
         });
+        lines::fill(file, &object, &mut verification);
         let checked = Checked {
             file: file.to_owned(),
             verification,

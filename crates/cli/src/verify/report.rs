@@ -150,6 +150,9 @@ impl Report<'_> {
             escape(line.file.trim_start_matches("./")),
             line.line
         )?;
+        if snippet.text.is_empty() {
+            return writeln!(out, "{:gutter$} {bar} {}", "", escape(&place.insn));
+        }
         writeln!(out, "{:gutter$} {bar}", "")?;
         let number = self.paint.blue(&format!("{:>gutter$}", line.line));
         writeln!(out, "{number} {bar} {}", escape(&snippet.text))?;
@@ -291,8 +294,8 @@ fn short(place: &Place, explanation: &Explanation) -> String {
 /// `line 8: the text`.
 fn whole(place: &Place, explanation: &Explanation) -> String {
     let text = match &place.source {
-        Some(SourceLine { text, .. }) => text.trim(),
-        None => &place.insn,
+        Some(SourceLine { text, .. }) if !text.is_empty() => text.trim(),
+        Some(_) | None => &place.insn,
     };
     format!("{}: {text}", short(place, explanation))
 }

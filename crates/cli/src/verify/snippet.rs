@@ -12,23 +12,24 @@ pub(super) struct Snippet {
     pub(super) text: String,
     /// Columns of `text` before the underlined part.
     pub(super) before: usize,
-    /// Columns of the underlined part; 0: none is known.
+    /// Columns of the underlined part; the whole line if the compiler told no column.
     pub(super) width: usize,
 }
 
 pub(super) fn of(line: &SourceLine) -> Snippet {
     let all: Vec<char> = line.text.chars().collect();
     let indent = all.iter().take_while(|c| c.is_whitespace()).count();
-    let text: Vec<char> = all[indent..]
+    let mut text: Vec<char> = all[indent..]
         .iter()
         .map(|c| if c.is_control() { ' ' } else { *c })
         .collect();
+    text.truncate(text.len() - text.iter().rev().take_while(|c| **c == ' ').count());
     let column = usize::try_from(line.column).unwrap_or(0);
     let start = column
         .checked_sub(1)
         .and_then(|at| at.checked_sub(indent))
         .filter(|at| *at < text.len());
-    let (before, width) = start.map_or((0, 0), |start| {
+    let (before, width) = start.map_or((0, text.len()), |start| {
         let from = match postfix(&text, start) {
             true => operand(&text, start),
             false => begin(&text, start),
@@ -36,7 +37,7 @@ pub(super) fn of(line: &SourceLine) -> Snippet {
         (from, end(&text, start).saturating_sub(from))
     });
     Snippet {
-        text: text.iter().collect::<String>().trim_end().to_owned(),
+        text: text.iter().collect(),
         before,
         width,
     }

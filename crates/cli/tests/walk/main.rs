@@ -51,6 +51,7 @@ fn main() {
         ("verify::refused", &[], verify::refused),
         ("verify::verdicts", &[], verify::verdicts),
         ("verify::json", &[], verify::json),
+        ("verify::lines_by_dwarf", &[], verify::lines_by_dwarf),
         ("verify::comparison", &[], verify::comparison),
         ("jited::recorded", &[], jited::recorded),
         ("jited::forms_agree", &[], jited::forms_agree),

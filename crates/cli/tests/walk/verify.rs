@@ -161,3 +161,27 @@ pub(crate) fn comparison(program: &Program) {
         (Some(1), 1)
     );
 }
+
+/// Without line records in BTF, lines come from DWARF, and their text from the source, if it is there.
+pub(crate) fn lines_by_dwarf(program: &Program) {
+    let world = world(program);
+    let folder = root().join("examples");
+    let object = std::fs::read(folder.join("bad_packet_read.bpf.o")).unwrap();
+    // Another name, and the section is none that means anything.
+    let at = object
+        .windows(8)
+        .position(|name| name == b".BTF.ext")
+        .unwrap();
+    let mut changed = object;
+    changed[at + 1] = b'X';
+    world.write("dwarf.o", changed);
+    let without_source = world.run("verify dwarf.o");
+    let source = std::fs::read(folder.join("bad_packet_read.bpf.c")).unwrap();
+    world.write("bad_packet_read.bpf.c", source);
+    let with_source = world.run("verify dwarf.o");
+    assert_eq!((without_source.code, with_source.code), (Some(1), Some(1)));
+    golden(
+        "tests/walk/verify/dwarf.txt",
+        &format!("{}\n{}", without_source.out, with_source.out),
+    );
+}

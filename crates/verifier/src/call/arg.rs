@@ -6,7 +6,8 @@ use crate::mem::align::aligned;
 use crate::mem::stack::Extent;
 use crate::path::Path;
 use crate::reject::{Dir, Reject};
-use crate::state::{Kind, MapIdx, Object, Reg};
+use crate::state::dynptr::Dynptr;
+use crate::state::{Kind, MapIdx, MemUse, Object, Reg};
 use skep_contracts::{ArgKind, HelperProto, PacketArgs};
 use skep_isa::Reg as R;
 
@@ -32,6 +33,8 @@ pub(crate) struct Args {
     pub(crate) key: Option<(u8, i64)>,
     /// The largest value of the last size argument.
     pub(crate) size_max: u64,
+    /// The dynamic pointer among the arguments.
+    pub(crate) dynptr: Option<Dynptr>,
 }
 
 impl Args {
@@ -43,6 +46,7 @@ impl Args {
             writes: Vec::new(),
             key: None,
             size_max: 0,
+            dynptr: None,
         }
     }
 
@@ -131,7 +135,10 @@ fn fits(kind: ArgKind, value: &Reg) -> bool {
             matches!(value.kind, Kind::Stack(_))
         }
         ArgKind::Func => matches!(value.kind, Kind::Func(_)),
-        ArgKind::PerCpuBtf | ArgKind::RingbufRecord => false,
+        ArgKind::RingbufRecord => {
+            matches!(value.kind, Kind::Mem(mem) if mem.usage == MemUse::Record)
+        }
+        ArgKind::PerCpuBtf => false,
         ArgKind::Map => matches!(value.kind, Kind::MapPtr(_)),
         ArgKind::MemReadOrNull | ArgKind::MemWriteOrNull if value.is_null() => true,
         ArgKind::MapKey
@@ -194,8 +201,7 @@ impl Path<'_> {
                 Ok(())
             }
             ArgKind::SockOrBtf | ArgKind::SockOrBtfOrNull if value.kind.is_socket() => Ok(()),
-            // References do not exist yet: no socket is held.
-            ArgKind::SockReleased => Err(Reject::NotReferenced { at: self.at, reg }),
+            ArgKind::SockReleased | ArgKind::RingbufRecord => self.check_released(reg, &value),
             ArgKind::SockOrBtf
             | ArgKind::SockOrBtfOrNull
             | ArgKind::Btf
@@ -203,14 +209,13 @@ impl Path<'_> {
             | ArgKind::PerCpuBtf
             | ArgKind::SpinLock
             | ArgKind::Kptr
-            | ArgKind::Timer
-            | ArgKind::RingbufRecord
-            | ArgKind::Dynptr
-            | ArgKind::DynptrUninit => {
+            | ArgKind::Timer => {
                 let name = helper_name(args.row.id.0.cast_signed()).unwrap_or_default();
                 let what = format!("helper {name}");
                 Err(Reject::Unsupported { what })
             }
+            ArgKind::Dynptr => self.helper_takes_dynptr(args, index),
+            ArgKind::DynptrUninit => self.helper_makes_dynptr(args, index),
             ArgKind::Map => {
                 args.map = match value.kind {
                     Kind::MapPtr(map) => Some(map),
@@ -364,10 +369,13 @@ impl Path<'_> {
                 }
                 match dir {
                     Dir::Read => {
-                        self.check_readable(frame, extent)?;
+                        self.check_readable_argument(reg, frame, extent)?;
                         self.helper_stack(frame, extent, Dir::Read);
                     }
-                    Dir::Write => args.writes.push(Write { frame, extent }),
+                    Dir::Write => {
+                        self.check_no_dynptr(frame, extent)?;
+                        args.writes.push(Write { frame, extent });
+                    }
                 }
                 Ok(())
             }

@@ -29,6 +29,7 @@ impl Path<'_> {
             self.tail_call_succeeds();
         }
         self.helper_callback(&args)?;
+        self.release_args(&args);
         let ret = self.returned(&args)?;
         for write in std::mem::take(&mut args.writes) {
             self.helper_stack(write.frame, write.extent, Dir::Write);
@@ -38,6 +39,7 @@ impl Path<'_> {
         if row.packet == PacketEffect::Invalidates {
             self.forget_packet();
         }
+        self.after_dynptr_write(&args);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use crate::limits::STACK_BYTES_MAX;
 use crate::path::{Fork, Path, Widen};
 use crate::reject::{Dir, Reject};
 use crate::state::frame::slot_of;
-use crate::state::{Iter, Kind, Mem, MemUse, Phase, Ref, Reg, Slot};
+use crate::state::{Backing, Iter, Kind, Mem, MemUse, Phase, Ref, Reg, Slot};
 use skep_contracts::{KfuncProto, KfuncRet};
 use skep_isa::{InsnIdx, Reg as R};
 
@@ -71,7 +71,7 @@ impl Path<'_> {
         let stack = self.state.frame_at(frame);
         let taken = place
             .parts()
-            .any(|(slot, _)| stack.slot(slot).iter().is_some());
+            .any(|(slot, _)| stack.slot(slot).iter().is_some() || stack.shared & (1 << slot) != 0);
         match taken {
             true => Err(Reject::IterUninit { at, class }),
             false => Ok(()),
@@ -178,6 +178,7 @@ impl Path<'_> {
         let element = Kind::Mem(Mem {
             bytes,
             usage: MemUse::Read,
+            backing: Backing::Own,
         });
         let mut pointer = Reg::pointer(element);
         pointer.id = self.fresh_id();
@@ -215,13 +216,6 @@ impl Path<'_> {
     fn note_iter_read(&mut self, place: Place) {
         let slots = place.parts().fold(0, |all, (slot, _)| all | 1 << slot);
         self.note_read(place.frame, slots);
-    }
-
-    /// Gives a reference back: pointers that depend on it are gone.
-    pub(crate) fn release(&mut self, id: crate::state::Id) {
-        self.state.held.release(id);
-        self.state
-            .update_regs(|reg| reg.ref_id == id, |reg| *reg = Reg::UNINIT);
     }
 }
 

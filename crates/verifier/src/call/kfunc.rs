@@ -7,6 +7,7 @@
 use crate::path::Path;
 use crate::program::kfuncs::kfunc_name;
 use crate::reject::Reject;
+use crate::state::dynptr::Dynptr;
 use crate::state::{Kind, Reg};
 use crate::step::Flow;
 use skep_contracts::{KfuncArg, KfuncFlags, KfuncProto, KfuncRet, KfuncRule, kfunc};
@@ -19,6 +20,8 @@ pub(crate) struct KfuncCall {
     pub(crate) row: &'static KfuncProto,
     /// Values of r1 to r5, as far as they were checked.
     pub(crate) values: [Reg; 5],
+    /// The dynamic pointer that it works on.
+    pub(crate) dynptr: Option<Dynptr>,
 }
 
 impl Path<'_> {
@@ -28,6 +31,7 @@ impl Path<'_> {
         let mut call = KfuncCall {
             row,
             values: [Reg::UNINIT; 5],
+            dynptr: None,
         };
         let count = row.args.iter().take_while(|arg| **arg != KfuncArg::None);
         for index in 0..count.count() {
@@ -36,7 +40,7 @@ impl Path<'_> {
                 KfuncArg::Ignored => *self.state.reg(reg),
                 _ => self.read(reg)?,
             };
-            self.check_kfunc_arg(&call, index)?;
+            self.check_kfunc_arg(&mut call, index)?;
         }
         self.kfunc_effect(&call)
     }
@@ -68,7 +72,7 @@ impl Path<'_> {
     }
 
     /// Checks argument `index` (0 is r1).
-    fn check_kfunc_arg(&mut self, call: &KfuncCall, index: usize) -> Result<(), Reject> {
+    fn check_kfunc_arg(&mut self, call: &mut KfuncCall, index: usize) -> Result<(), Reject> {
         let (at, value) = (self.at, call.values[index]);
         match call.row.args[index] {
             KfuncArg::None | KfuncArg::Ignored => Ok(()),
@@ -94,15 +98,16 @@ impl Path<'_> {
                 _ => Err(unsupported(call.row)),
             },
             KfuncArg::Iter => self.check_iter(call),
+            KfuncArg::Dynptr => self.kfunc_dynptr(call, index),
+            KfuncArg::DynptrUninit => self.kfunc_makes_dynptr(call, index),
+            // It is checked with the size that follows.
+            KfuncArg::BufferOrNull => Ok(()),
+            KfuncArg::ConstSize => self.kfunc_slice_size(call, index),
             KfuncArg::AnyPointer
             | KfuncArg::IrqFlagUninit
             | KfuncArg::IrqFlag
-            | KfuncArg::DynptrUninit
-            | KfuncArg::Dynptr
-            | KfuncArg::BufferOrNull
             | KfuncArg::Memory
             | KfuncArg::Size
-            | KfuncArg::ConstSize
             | KfuncArg::Map
             | KfuncArg::Allocated
             | KfuncArg::Refcounted
@@ -125,6 +130,11 @@ impl Path<'_> {
             | KfuncRule::RcuUnlock
             | KfuncRule::PreemptDisable
             | KfuncRule::PreemptEnable => self.change_section(call)?,
+            KfuncRule::Dynptr => {
+                let ret = self.kfunc_dynptr_result(call)?;
+                self.end_call(ret);
+                return Ok(next);
+            }
             KfuncRule::IterNew { bytes } => {
                 self.iter_new(call, bytes);
                 return Ok(next);
@@ -145,8 +155,7 @@ impl Path<'_> {
             | KfuncRule::ObjNew
             | KfuncRule::ObjDrop
             | KfuncRule::RefcountAcquire
-            | KfuncRule::Collection
-            | KfuncRule::Dynptr => return Err(unsupported(call.row)),
+            | KfuncRule::Collection => return Err(unsupported(call.row)),
         }
         let ret = match call.row.ret {
             KfuncRet::Void => Reg::UNINIT,

@@ -2,10 +2,12 @@
 
 pub(crate) mod arg;
 pub(crate) mod callback;
+pub(crate) mod dynptr;
 pub(crate) mod format;
 pub(crate) mod helper;
 pub(crate) mod iter;
 pub(crate) mod kfunc;
+pub(crate) mod refs;
 pub(crate) mod ret;
 pub(crate) mod sections;
 pub(crate) mod subprog;

@@ -104,6 +104,7 @@ impl Path<'_> {
             .pop()
             .expect("only a frame with a caller returns to it");
         self.state.set(R::R0, r0);
+        self.state.end_slices_below();
         let next = InsnIdx(callee.call_site.0 + 1);
         self.print_return(&callee, depth, next);
         Ok(next)

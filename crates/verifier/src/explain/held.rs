@@ -68,6 +68,9 @@ pub(super) fn meaning(path: &Path<'_>, reg: &Reg) -> String {
         }
         Kind::Packet => packet(reg, "a packet pointer"),
         Kind::PacketMeta => packet(reg, "a pointer to the packet's metadata"),
+        Kind::MapKey(map) => format!("a key of the map '{}'{}", path.map(map).name, offset(reg)),
+        Kind::Mem(mem) => format!("{} of memory{}", bytes_text(mem.bytes.into()), offset(reg)),
+        Kind::MemOrNull(mem) => format!("{} of memory, or null", bytes_text(mem.bytes.into())),
         Kind::PacketEnd => "the end of the packet".to_owned(),
         Kind::Object(object) => format!("{}{}", object_text(object), offset(reg)),
         Kind::ObjectOrNull(object) => format!("{}, or null", object_text(object)),

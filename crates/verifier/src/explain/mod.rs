@@ -144,9 +144,8 @@ impl Scene<'_> {
         let words = words::of(self, reject);
         let held = self.path.map_or_else(Vec::new, |path| {
             let regs = self.subjects(reject, at);
-            regs.into_iter()
-                .map(|reg| held::of(self, path, reg))
-                .collect()
+            let regs = regs.into_iter().map(|reg| held::of(self, path, reg));
+            regs.chain(words::resources::held(self, reject)).collect()
         });
         Explanation {
             reject: reject.clone(),

@@ -86,10 +86,18 @@ fn write_slot(
     slot: &Slot,
     names: Names<'_>,
 ) -> fmt::Result {
-    if slot.bytes.iter().all(|byte| *byte == Byte::Invalid) {
+    if slot.is_high_half() || slot.bytes.iter().all(|byte| *byte == Byte::Invalid) {
         return Ok(());
     }
     write!(f, " fp-{}=", (number + 1) * 8)?;
+    if let Some(dynptr) = slot.dynptr() {
+        write!(f, "dynptr_{}(id={}", dynptr.source.name(), dynptr.id.0)?;
+        if dynptr.reference.is_some() {
+            write!(f, ",ref_id={}", dynptr.reference.0)?;
+        }
+        // Linux prints whether it is the lower half under this name.
+        return f.write_str(",dynptr_id=1)");
+    }
     if let Some(iter) = slot.iter() {
         return write!(
             f,
@@ -106,6 +114,7 @@ fn write_slot(
         Byte::Misc => 'm',
         Byte::Zero => '0',
         Byte::Iter => 'i',
+        Byte::Dynptr => 'd',
     });
     let Some(reg) = slot.spilled() else {
         return letters.into_iter().try_for_each(|c| write!(f, "{c}"));

@@ -25,7 +25,7 @@ pub(crate) struct Extent {
 
 impl Extent {
     /// Slots that are touched.
-    fn slots(self) -> Slots {
+    pub(crate) fn slots(self) -> Slots {
         if self.end <= self.min {
             return 0;
         }
@@ -134,11 +134,36 @@ impl Path<'_> {
         }
     }
 
-    /// Iterators are opaque.
+    /// As [`Self::check_readable`], for an argument.
+    pub(crate) fn check_readable_argument(
+        &self,
+        reg: R,
+        frame: u8,
+        extent: Extent,
+    ) -> Result<(), Reject> {
+        self.check_readable(frame, extent)
+            .map_err(|reject| match reject {
+                Reject::StackOpaque {
+                    at,
+                    off,
+                    byte,
+                    size,
+                } => Reject::StackOpaqueArgument {
+                    at,
+                    reg,
+                    off,
+                    byte,
+                    size,
+                },
+                other => other,
+            })
+    }
+
+    /// Iterators and dynamic pointers are opaque.
     pub(crate) fn check_readable(&self, frame: u8, extent: Extent) -> Result<(), Reject> {
         let stack = self.state.frame_at(frame);
         let mut offsets = extent.min..extent.end;
-        match offsets.find(|off| stack.byte(*off) == Byte::Iter) {
+        match offsets.find(|off| matches!(stack.byte(*off), Byte::Iter | Byte::Dynptr)) {
             None => Ok(()),
             Some(off) => Err(Reject::StackOpaque {
                 at: self.at,
@@ -220,8 +245,10 @@ impl Path<'_> {
         let size = u64::from(cell.size.bytes());
         let extent = self.stack_extent(cell.reg, &cell.base, cell.fixed(), size, Dir::Write)?;
         self.grow_stack(frame, extent.min);
+        self.overwrite_dynptrs(frame, extent)?;
         if !extent.fixed {
             self.store_variable(frame, extent, value);
+            self.settle_shared(frame, extent);
             return Ok(());
         }
         self.stack_touched = true;
@@ -255,7 +282,17 @@ impl Path<'_> {
                 *slot = written;
             }
         }
+        self.settle_shared(frame, extent);
         Ok(())
+    }
+
+    /// Nothing is known of shared slots, whatever was stored.
+    fn settle_shared(&mut self, frame: u8, extent: Extent) {
+        let hit = self.state.frame_at(frame).shared & extent.slots();
+        for index in (0..64).filter(|index| hit & (1 << index) != 0) {
+            let slot = self.state.frame_at_mut(frame).slot_mut(index);
+            *slot = slot.unknown();
+        }
     }
 
     fn spill_pointer(

@@ -41,5 +41,7 @@ fn moves_itself(insn: &Insn) -> bool {
     };
     let id = HelperId(id.cast_unsigned());
     id == HelperId::TAIL_CALL
+        // Through a dynamic pointer to a packet, a write may move it.
+        || id == HelperId::DYNPTR_WRITE
         || helper(id).is_some_and(|row| row.packet == PacketEffect::Invalidates)
 }

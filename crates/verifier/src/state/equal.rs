@@ -92,11 +92,26 @@ impl Comparison<'_> {
         }
     }
 
+    /// Whether both are the same half of dynamic pointers to the same sort of memory.
+    fn dynptrs(&mut self, old: &Slot, cur: &Slot) -> bool {
+        match (old.dynptr(), cur.dynptr()) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(old), Some(cur)) => {
+                old.source == cur.source
+                    && old.half == cur.half
+                    && self.ids.matches(old.id, cur.id)
+                    && self.ids.matches(old.reference, cur.reference)
+            }
+        }
+    }
+
     fn frame_regs(&mut self, old: &Frame, cur: &Frame, live: u16) -> bool {
         old.subprog == cur.subprog
             && old.call_site == cur.call_site
             && old.entered == cur.entered
             && old.calls_back <= cur.calls_back
+            && cur.shared & !old.shared == 0
             && (0..old.regs.len())
                 .filter(|number| live & (1 << number) != 0)
                 .all(|number| self.reg(&old.regs[number], &cur.regs[number]))
@@ -173,10 +188,11 @@ impl Comparison<'_> {
         let bytes = old.bytes.iter().zip(&cur.bytes);
         let bytes_fit = bytes.clone().all(|(old, cur)| match old {
             Byte::Invalid | Byte::Misc => true,
-            Byte::Zero | Byte::Spill | Byte::Iter => old == cur,
+            Byte::Zero | Byte::Spill | Byte::Iter | Byte::Dynptr => old == cur,
         });
         bytes_fit
             && self.iters(old, cur)
+            && self.dynptrs(old, cur)
             && match (old.spilled(), cur.spilled()) {
                 (None, _) => true,
                 (Some(_), None) => false,
@@ -188,6 +204,7 @@ impl Comparison<'_> {
     fn same_slot(&mut self, old: &Slot, cur: &Slot) -> bool {
         old.bytes == cur.bytes
             && self.iters(old, cur)
+            && self.dynptrs(old, cur)
             && match (old.spilled(), cur.spilled()) {
                 (None, None) => true,
                 (Some(old), Some(cur)) => self.reg(old, cur),

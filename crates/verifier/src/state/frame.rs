@@ -1,6 +1,6 @@
 //! One function's registers and stack.
 
-use super::live::InstanceIdx;
+use super::live::{InstanceIdx, Slots};
 use super::reg::{Kind, Reg};
 use super::stack::{Byte, Slot};
 use crate::limits::STACK_SLOTS_MAX;
@@ -33,6 +33,8 @@ pub(crate) enum Entered {
 pub(crate) struct Frame {
     pub(crate) regs: [Reg; R::COUNT],
     pub(crate) stack: Rc<Vec<Slot>>,
+    /// Slots that something outside the program's sight may change: buffers of slices. Nothing is known of their bytes.
+    pub(crate) shared: Slots,
     pub(crate) subprog: SubprogIdx,
     /// The call that entered it; meaningless in the outermost frame.
     pub(crate) call_site: InsnIdx,
@@ -62,6 +64,7 @@ impl Frame {
         Self {
             regs,
             stack: Rc::new(Vec::new()),
+            shared: 0,
             subprog,
             call_site,
             entered: Entered::Called,

@@ -4,6 +4,7 @@
 //! pointers, and the first write to a frame copies that frame. Invariants: there is a frame; a stack pointer names a
 //! frame of its state; scalars stay inside `domain`'s invariants. Nothing here knows instructions.
 
+pub(crate) mod dynptr;
 pub(crate) mod equal;
 pub(crate) mod frame;
 pub(crate) mod ids;
@@ -19,7 +20,7 @@ pub(crate) use iter::{Iter, Phase};
 pub(crate) use live::{LiveStack, Slots};
 pub(crate) use precision::{Node, Precision};
 pub(crate) use refs::{Held, Ref};
-pub(crate) use reg::{Id, Kind, MapIdx, Mem, MemUse, Object, Range, Reg};
+pub(crate) use reg::{Backing, Id, Kind, MapIdx, Mem, MemUse, Object, Range, Reg};
 pub(crate) use stack::{Byte, Slot};
 
 use crate::limits::FRAMES_MAX;
@@ -120,10 +121,25 @@ impl State {
     /// Leaves the current function, giving its frame; `None` in the outermost.
     pub(crate) fn pop(&mut self) -> Option<Rc<Frame>> {
         if self.frames.len() > 1 {
-            self.frames.pop()
+            let frame = self.frames.pop();
+            self.end_slices_below();
+            frame
         } else {
             None
         }
+    }
+
+    /// Slices that may lie in the stack of a frame that is gone become numbers.
+    pub(crate) fn end_slices_below(&mut self) {
+        let frames = self.frames.len();
+        self.update_regs(
+            |reg| {
+                reg.kind
+                    .slice_frame()
+                    .is_some_and(|frame| usize::from(frame) >= frames)
+            },
+            |reg| *reg = Reg::unknown(),
+        );
     }
 
     /// Registers and stack slots in all frames: what storing it costs.

@@ -77,6 +77,8 @@ pub(crate) enum MemUse {
     Write,
     /// Reading.
     Read,
+    /// Reading and writing a ring buffer's record, which is given back.
+    Record,
 }
 
 /// Memory of a known size.
@@ -84,6 +86,20 @@ pub(crate) enum MemUse {
 pub(crate) struct Mem {
     pub(crate) bytes: u32,
     pub(crate) usage: MemUse,
+    pub(crate) backing: Backing,
+}
+
+/// Where memory may lie, beside memory that lives as long as the reference or id of its pointer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Backing {
+    /// Nowhere else.
+    Own,
+    /// The packet: it is gone when that moves.
+    Packet,
+    /// The stack of this frame.
+    OwnOrStack(u8),
+    /// The packet or the stack of this frame.
+    PacketOrStack(u8),
 }
 
 /// Kinds of values.
@@ -129,6 +145,7 @@ impl Mem {
         match self.usage {
             MemUse::Write => ["mem", "mem_or_null"],
             MemUse::Read => ["rdonly_mem", "rdonly_mem_or_null"],
+            MemUse::Record => ["ringbuf_mem", "ringbuf_mem_or_null"],
         }
     }
 }
@@ -186,6 +203,41 @@ impl Kind {
     /// Whether it is an address.
     pub(crate) fn is_pointer(self) -> bool {
         !matches!(self, Self::Uninit | Self::Scalar)
+    }
+
+    /// The memory it points into, if it is such.
+    fn memory(self) -> Option<Mem> {
+        match self {
+            Self::Mem(mem) | Self::MemOrNull(mem) => Some(mem),
+            Self::Uninit
+            | Self::Scalar
+            | Self::Ctx
+            | Self::Stack(_)
+            | Self::MapPtr(_)
+            | Self::MapValue(_)
+            | Self::MapValueOrNull(_)
+            | Self::Packet
+            | Self::PacketMeta
+            | Self::PacketEnd
+            | Self::Object(_)
+            | Self::ObjectOrNull(_)
+            | Self::MapKey(_)
+            | Self::Func(_) => None,
+        }
+    }
+
+    /// The frame in whose stack a slice may lie.
+    pub(crate) fn slice_frame(self) -> Option<u8> {
+        match self.memory()?.backing {
+            Backing::OwnOrStack(frame) | Backing::PacketOrStack(frame) => Some(frame),
+            Backing::Own | Backing::Packet => None,
+        }
+    }
+
+    /// Whether it is a slice of the packet.
+    pub(crate) fn is_packet_slice(self) -> bool {
+        self.memory()
+            .is_some_and(|mem| matches!(mem.backing, Backing::Packet | Backing::PacketOrStack(_)))
     }
 
     /// Whether it is an address into the packet whose range comparisons prove.

@@ -1,5 +1,6 @@
 //! One eight-byte slot of a frame's stack.
 
+use super::dynptr::{Dynptr, Half};
 use super::iter::Iter;
 use super::reg::Reg;
 
@@ -16,6 +17,16 @@ pub(crate) enum Byte {
     Zero,
     /// Part of an iterator.
     Iter,
+    /// Part of a dynamic pointer.
+    Dynptr,
+}
+
+/// What programs reach through calls only.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Opaque {
+    None,
+    Iter(Iter),
+    Dynptr(Dynptr),
 }
 
 /// An eight-byte slot. A spilled register has its bytes at the top of the slot's numbering as the log prints it: bytes
@@ -26,7 +37,7 @@ pub(crate) enum Byte {
 pub(crate) struct Slot {
     pub(crate) bytes: [Byte; 8],
     reg: Reg,
-    iter: Option<Iter>,
+    opaque: Opaque,
 }
 
 impl Slot {
@@ -34,7 +45,7 @@ impl Slot {
     pub(crate) const INVALID: Self = Self {
         bytes: [Byte::Invalid; 8],
         reg: Reg::UNINIT,
-        iter: None,
+        opaque: Opaque::None,
     };
 
     /// A spilled register, or the low `bytes` of one.
@@ -42,7 +53,7 @@ impl Slot {
         let mut slot = Self {
             bytes: previous.without_spill().bytes,
             reg,
-            iter: None,
+            opaque: Opaque::None,
         };
         slot.bytes[..bytes].fill(Byte::Spill);
         slot
@@ -53,13 +64,46 @@ impl Slot {
         Self {
             bytes: [Byte::Iter; 8],
             reg: Reg::UNINIT,
-            iter: Some(iter),
+            opaque: Opaque::Iter(iter),
+        }
+    }
+
+    /// Half of a dynamic pointer.
+    pub(crate) fn of_dynptr(dynptr: Dynptr) -> Self {
+        Self {
+            bytes: [Byte::Dynptr; 8],
+            reg: Reg::UNINIT,
+            opaque: Opaque::Dynptr(dynptr),
         }
     }
 
     /// The iterator that the slot is part of.
     pub(crate) fn iter(&self) -> Option<&Iter> {
-        self.iter.as_ref()
+        match &self.opaque {
+            Opaque::Iter(iter) => Some(iter),
+            Opaque::None | Opaque::Dynptr(_) => None,
+        }
+    }
+
+    /// The dynamic pointer that the slot is half of.
+    pub(crate) fn dynptr(&self) -> Option<&Dynptr> {
+        match &self.opaque {
+            Opaque::Dynptr(dynptr) => Some(dynptr),
+            Opaque::None | Opaque::Iter(_) => None,
+        }
+    }
+
+    /// Whether the slot is the higher half of a dynamic pointer, which the lower one stands for.
+    pub(crate) fn is_high_half(&self) -> bool {
+        self.dynptr()
+            .is_some_and(|dynptr| dynptr.half == Half::High)
+    }
+
+    /// The slot with bytes of which nothing is known.
+    pub(crate) fn unknown(&self) -> Self {
+        let mut slot = self.without_spill();
+        slot.bytes = [Byte::Misc; 8];
+        slot
     }
 
     /// The spilled register, if the slot's lowest byte belongs to one.
@@ -91,9 +135,10 @@ impl Slot {
     /// The same bytes with a spill turned into what is left of it when part of it is overwritten.
     pub(crate) fn without_spill(&self) -> Self {
         let mut slot = *self;
-        if slot.iter.take().is_some() {
+        if slot.opaque != Opaque::None {
+            slot.opaque = Opaque::None;
             for byte in &mut slot.bytes {
-                if *byte == Byte::Iter {
+                if matches!(byte, Byte::Iter | Byte::Dynptr) {
                     *byte = Byte::Misc;
                 }
             }

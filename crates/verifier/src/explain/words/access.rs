@@ -83,29 +83,30 @@ fn prog_type(scene: &Scene<'_>) -> String {
 pub(super) fn map_value(reject: &Reject) -> Option<Words> {
     match *reject {
         Reject::MapValueOutside {
-            value_bytes,
+            value_bytes: bytes,
             off,
             size,
             bound,
             ..
-        } => {
-            let place = match bound {
-                Bound::Min => format!("may start at offset {off}"),
-                Bound::Max => format!("may reach from offset {off} to {}", off.saturating_add(size)),
-            };
-            let words = Words::new(format!(
-                "an access of {} to a map value {place}, but the value has {}",
-                bytes_text(size),
-                bytes_text(value_bytes.into())
-            ));
-            let last = i64::from(value_bytes).saturating_sub(size);
-            Some(match last {
-                0.. => words.advise(format!(
-                    "keep the offset between 0 and {last}: compare the index before it is used, as an unsigned number"
-                )),
-                _ => words.advise("make the map's value larger, or the access smaller"),
-            })
-        }
+        } => Some(outside("a map value", bytes, off, size, bound)),
+        Reject::MapKeyOutside {
+            key_bytes: bytes,
+            off,
+            size,
+            bound,
+            ..
+        } => Some(outside("a map key", bytes, off, size, bound)),
+        Reject::MemoryOutside {
+            bytes,
+            off,
+            size,
+            bound,
+            ..
+        } => Some(outside("memory", bytes, off, size, bound)),
+        Reject::MapKeyWrite { .. } => Some(
+            Words::new("a map's key cannot be changed in place")
+                .advise("copy it, or delete the element and insert it anew"),
+        ),
         Reject::NegativeOffset { reg, .. } => Some(
             Words::new(format!("the offset that {reg} was moved by may be negative"))
                 .advise("make the index unsigned, or check `if (index >= 0)` before it is used"),
@@ -129,6 +130,29 @@ pub(super) fn map_value(reject: &Reject) -> Option<Words> {
                 .advise("look the element up with bpf_map_lookup_elem and write through what it returns"),
         ),
         _ => None,
+    }
+}
+
+/// An access that may leave memory of a known size.
+fn outside(what: &str, bytes: u32, off: i64, size: i64, bound: Bound) -> Words {
+    let place = match bound {
+        Bound::Min => format!("may start at offset {off}"),
+        Bound::Max => format!(
+            "may reach from offset {off} to {}",
+            off.saturating_add(size)
+        ),
+    };
+    let words = Words::new(format!(
+        "an access of {} to {what} {place}, but it has {}",
+        bytes_text(size),
+        bytes_text(bytes.into())
+    ));
+    let last = i64::from(bytes).saturating_sub(size);
+    match last {
+        0.. => words.advise(format!(
+            "keep the offset between 0 and {last}: compare the index before it is used, as an unsigned number"
+        )),
+        _ => words.advise("make what is accessed larger, or the access smaller"),
     }
 }
 

@@ -6,6 +6,7 @@
 mod access;
 mod calls;
 mod limits;
+pub(super) mod resources;
 mod values;
 
 use super::Scene;
@@ -42,6 +43,7 @@ pub(super) fn of(scene: &Scene<'_>, reject: &Reject) -> Words {
         .or_else(|| access::other(scene, reject))
         .or_else(|| values::of(scene, reject))
         .or_else(|| calls::of(scene, reject))
+        .or_else(|| resources::of(reject))
         .or_else(|| limits::of(scene, reject))
         .unwrap_or_else(|| Words::new(reject.to_string().replace('\n', "; ")))
 }
@@ -71,6 +73,9 @@ pub(super) fn subject(reject: &Reject) -> Option<R> {
         | J::NegativeOffset { reg, .. }
         | J::UnboundedOffset { reg, .. }
         | J::MapValueOutside { reg, .. }
+        | J::MapKeyOutside { reg, .. }
+        | J::MapKeyWrite { reg, .. }
+        | J::MemoryOutside { reg, .. }
         | J::StackOutside { reg, .. }
         | J::StackPastEnd { reg, .. }
         | J::StackVariableOutside { reg, .. }

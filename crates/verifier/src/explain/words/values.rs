@@ -119,15 +119,26 @@ fn moved_by(scene: &Scene<'_>) -> String {
 
 fn results(scene: &Scene<'_>, reject: &Reject) -> Option<Words> {
     match *reject {
-        Reject::ReturnRange { min, max, .. } => {
+        Reject::ReturnRange {
+            context, min, max, ..
+        } => {
             let got = scene
                 .reg(R::R0)
                 .map_or_else(String::new, |reg| number(&reg.value));
-            Some(
-                Words::new(format!(
-                    "the program may return {got}, but {} programs return {min} to {max}",
+            let who = match context {
+                "program exit" => format!(
+                    "the program may return {got}, but {} programs",
                     scene.env.prog_type
-                ))
+                ),
+                _ => {
+                    format!("the function that is called back may return {got}, but such functions")
+                }
+            };
+            Some(
+                Words::new(match min == max {
+                    true => format!("{who} return {min}"),
+                    false => format!("{who} return {min} to {max}"),
+                })
                 .advise(match min == max {
                     true => format!("return {min} on every path"),
                     false => format!("return a number from {min} to {max} on every path"),
