@@ -11,7 +11,7 @@ use crate::log::state::Scratched;
 use crate::log::{Log, LogLevel};
 use crate::program::Checked;
 use crate::reject::Reject;
-use crate::state::{Id, Kind, LiveStack, MapIdx, Node, Precision, Reg, Slots, State};
+use crate::state::{Added, Id, Kind, LiveStack, MapIdx, Node, Precision, Reg, Slots, State};
 use crate::verified::{Access, InsnInfo};
 use skep_contracts::ProgTypeRow;
 use skep_isa::{InsnIdx, Operand, Reg as R};
@@ -200,7 +200,7 @@ impl<'a> Path<'a> {
         if !value.is_scalar() {
             return value;
         }
-        if value.linked_add {
+        if value.added != Added::Nothing {
             value.unlink();
         }
         if !value.id.is_some() && !value.value.is_const() {

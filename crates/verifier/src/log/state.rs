@@ -3,7 +3,7 @@
 use super::Shown;
 use super::history::Places;
 use crate::domain::{Ranges, Scalar};
-use crate::state::{Byte, Frame, Kind, Precision, Reg, Slot};
+use crate::state::{Added, Byte, Frame, Kind, Precision, Reg, Slot};
 use std::fmt;
 
 /// What a rendering needs beside the state.
@@ -167,11 +167,13 @@ fn write_scalar(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt:
         parts.add(format_args!(
             "id={}{}",
             reg.id.0,
-            Shown(|f: &mut fmt::Formatter<'_>| if reg.linked_add {
-                write!(f, "{:+}", reg.off)
-            } else {
-                Ok(())
-            })
+            Shown(
+                |f: &mut fmt::Formatter<'_>| if reg.added != Added::Nothing {
+                    write!(f, "{:+}", reg.off)
+                } else {
+                    Ok(())
+                }
+            )
         ))?;
     }
     parts.ranges(&reg.value)?;

@@ -5,7 +5,7 @@
 
 use super::ids::IdMap;
 use super::precision::Precision;
-use super::reg::{Kind, Reg};
+use super::reg::{Added, Kind, Reg};
 use super::stack::{Byte, Slot};
 use super::{Frame, Slots, State};
 use crate::domain::Scalar;
@@ -148,7 +148,7 @@ impl Comparison<'_> {
 
     fn exact(&mut self, old: &Reg, cur: &Reg) -> bool {
         old.off == cur.off
-            && old.linked_add == cur.linked_add
+            && old.added == cur.added
             && old.range == cur.range
             && old.value == cur.value
             && self.ids.matches(old.id, cur.id)
@@ -161,7 +161,7 @@ impl Comparison<'_> {
         }
         // A link promises a distance between two registers, so the distances must be the same; without one nothing is promised.
         let same_distance =
-            old.linked_add == cur.linked_add && (!old.linked_add || old.off == cur.off);
+            old.added == cur.added && (old.added == Added::Nothing || old.off == cur.off);
         (!old.id.is_some() || same_distance)
             && cur.value.is_within(&old.value)
             && self.ids.scalars_match(old.id, cur.id)

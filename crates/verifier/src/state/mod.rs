@@ -20,7 +20,7 @@ pub(crate) use iter::{Iter, Phase};
 pub(crate) use live::{LiveStack, Slots};
 pub(crate) use precision::{Node, Precision};
 pub(crate) use refs::{Held, Ref};
-pub(crate) use reg::{Backing, Id, Kind, MapIdx, Mem, MemUse, Object, Range, Reg};
+pub(crate) use reg::{Added, Backing, Id, Kind, MapIdx, Mem, MemUse, Object, Range, Reg};
 pub(crate) use stack::{Byte, Slot};
 
 use crate::limits::FRAMES_MAX;

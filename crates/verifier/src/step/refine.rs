@@ -7,7 +7,7 @@ use crate::limits::{FRAMES_MAX, PACKET_OFFSET_MAX};
 use crate::log::history::AllPlaces;
 use crate::path::Path;
 use crate::state::{Id, Kind, Node, Range, Reg, Slot, State};
-use skep_isa::{AluOp, JmpOp, Operand, Reg as R, Width};
+use skep_isa::{JmpOp, Operand, Reg as R, Width};
 
 /// What a way says about one scalar register.
 #[derive(Clone, Copy)]
@@ -35,9 +35,7 @@ impl Path<'_> {
     }
 
     fn refine_numbers(&mut self, compare: &Compare, taken: &mut State) {
-        if compare.right_reg() == Some(compare.dst) {
-            return;
-        }
+        let same = compare.right_reg() == Some(compare.dst);
         let (left, right) = (&compare.left, &compare.right);
         let branches = domain::refine(compare.op, compare.width, &left.value, &right.value);
         let node = self.linked_node(compare);
@@ -50,13 +48,18 @@ impl Path<'_> {
             let Some((dst, src)) = learnt else {
                 continue;
             };
+            // Both sides of a register that is compared with itself hold for it.
+            let value = match same {
+                true => dst.meet(&src).unwrap_or(dst),
+                false => dst,
+            };
             let left = Learnt {
                 reg: compare.dst,
-                value: dst,
+                value,
                 node,
             };
             learn(state, &left, &live);
-            if let Some(reg) = compare.right_reg() {
+            if let Some(reg) = compare.right_reg().filter(|_| !same) {
                 let right = Learnt {
                     reg,
                     value: src,
@@ -227,15 +230,7 @@ fn learn(state: &mut State, learnt: &Learnt, live: &[u16; FRAMES_MAX]) {
     let linked = |reg: &Reg| reg.is_scalar() && reg.id == known.id;
     state.update_live_regs(live, linked, |reg| {
         reg.node = known.node;
-        reg.value = match reg.linked_distance() - known.linked_distance() {
-            0 => known.value,
-            delta => domain::alu(
-                AluOp::Add,
-                Width::W64,
-                &known.value,
-                &Scalar::constant(delta.cast_unsigned()),
-            ),
-        };
+        reg.value = known.linked_value(reg).unwrap_or(reg.value);
     });
 }
 
