@@ -245,6 +245,19 @@ rejects! {
     /// A read of a map that programs only write.
     MapReadForbidden { at: InsnIdx, value_bytes: u32, off: i64, size: u32 } EACCES
         "read from map forbidden, value_size={value_bytes} off={off} size={size}";
+    /// A map of sockets, given to a helper that reads or writes values.
+    SocketMapArg { at: InsnIdx } EINVAL "invalid arg_type for sockmap/sockhash";
+    /// An access to a field of a value that belongs to helpers.
+    SpecialField { at: InsnIdx, name: &'static str } EACCES "{name} cannot be accessed directly by load/store";
+    /// A kernel pointer's place in a value, given to a helper as memory.
+    KptrIndirect { at: InsnIdx, name: &'static str } EACCES "{name} cannot be accessed indirectly by helper";
+    /// A kernel pointer in a value, at an unknown offset.
+    KptrVariable { at: InsnIdx } EACCES "kptr access cannot have variable offset";
+    /// An access to a part of a kernel pointer in a value.
+    KptrMisaligned { at: InsnIdx, name: &'static str, expected: u32, off: i64 } EACCES
+        "{name} access misaligned expected={expected} off={off}";
+    /// An access to fewer bytes than a kernel pointer has.
+    KptrSize { at: InsnIdx, name: &'static str } EACCES "{name} access size must be BPF_DW";
     /// A helper that changes a map which programs only read.
     MapUpdateForbidden { at: InsnIdx } EACCES "write into map forbidden";
     /// A write through a pointer to a map.
@@ -353,13 +366,27 @@ rejects! {
     CombinedStack { frames: usize, bytes: u32 } EACCES "combined stack size of {frames} calls is {bytes}. Too large";
     /// A callee returns a pointer to its stack.
     ReturnsStackPointer { at: InsnIdx } EINVAL "cannot return stack pointer to the caller";
+    /// A parameter that global functions may not have.
+    GlobalParam { why: String } EINVAL "{why}";
+    /// A global function's argument that is not the context.
+    GlobalArgCtx { at: InsnIdx, index: usize } EINVAL "arg#{index} expects pointer to ctx";
+    /// An argument that a global function does not take.
+    CallerArgs { at: InsnIdx, why: String, subprog: u16, name: String } EINVAL
+        "{why}\nCaller passes invalid args into func#{subprog} ('{name}')";
+    /// A context that was moved, given to a global function.
+    CallerCtx { at: InsnIdx, why: String, subprog: u16, name: String } EACCES
+        "{why}\nCaller passes invalid args into func#{subprog} ('{name}')";
+    /// A tail call below too much stack.
+    TailCallStack { bytes: u32 } EACCES "tail_calls are not allowed when call stack of previous frames is {bytes} bytes. Too large";
+    /// An exception in a function that is called back.
+    ThrowInCallback { at: InsnIdx, subprog: u16 } EINVAL "bpf_throw kfunc (insn {at}) cannot be called from callback subprog {subprog}";
     /// A global function's argument that is not what it declares.
     GlobalArg { at: InsnIdx, reg: Reg, expected: &'static str } EINVAL "{} is not {expected}", R(*reg);
     /// The return value of a program or called back function.
-    ReturnKind { at: InsnIdx, context: &'static str, kind: &'static str } EINVAL "At {context} the register R0 is not a known value ({kind})";
+    ReturnKind { at: InsnIdx, reg: Reg, context: &'static str, kind: &'static str } EINVAL "At {context} the register {} is not a known value ({kind})", R(*reg);
     /// A return value out of range.
-    ReturnRange { at: InsnIdx, context: &'static str, got: String, min: i32, max: i32 } EINVAL
-        "At {context} the register R0 has{got} should have been in [{min}, {max}]";
+    ReturnRange { at: InsnIdx, reg: Reg, context: &'static str, got: String, min: i32, max: i32 } EINVAL
+        "At {context} the register {} has{got} should have been in [{min}, {max}]", R(*reg);
     /// A global function that does not return a scalar.
     GlobalReturn { at: InsnIdx, kind: &'static str } EINVAL "At subprogram exit the register R0 is not a scalar value ({kind})";
     /// A cast between address spaces without an arena.
