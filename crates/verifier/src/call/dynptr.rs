@@ -12,6 +12,7 @@
 use crate::call::arg::Args;
 use crate::call::kfunc::{KfuncCall, unsupported};
 use crate::limits::{ARG_SIZE_MAX, STACK_BYTES_MAX};
+use crate::log::state::var_off;
 use crate::log::trace::helper_name;
 use crate::mem::stack::Extent;
 use crate::path::Path;
@@ -49,18 +50,25 @@ impl Place {
 }
 
 impl Path<'_> {
-    /// The place of a dynamic pointer argument.
-    fn dynptr_place(&self, index: usize, value: &Reg) -> Result<Place, Reject> {
+    /// The place of a dynamic pointer argument; `then` is what Linux adds.
+    fn dynptr_place(
+        &self,
+        index: usize,
+        value: &Reg,
+        then: impl Fn() -> String,
+    ) -> Result<Place, Reject> {
         let at = self.at;
         let Kind::Stack(frame) = value.kind else {
             return Err(Reject::DynptrNotOnStack { at, index });
         };
         let Some(variable) = value.value.as_const() else {
-            return Err(Reject::DynptrVariable { at });
+            let then = then();
+            return Err(Reject::DynptrVariable { at, then });
         };
         let off = i64::from(value.off).saturating_add(variable.cast_signed());
         if off % 8 != 0 || off > -DYNPTR_BYTES {
-            return Err(Reject::DynptrOffset { at, off });
+            let then = then();
+            return Err(Reject::DynptrOffset { at, off, then });
         }
         if off < -i64::from(STACK_BYTES_MAX) {
             self.stack_extent(R::ALL[index + 1], value, value.off.into(), 8, Dir::Write)?;
@@ -80,14 +88,44 @@ impl Path<'_> {
 
     /// An argument that must be a dynamic pointer.
     fn dynptr_argument(&mut self, index: usize, value: &Reg) -> Result<Dynptr, Reject> {
-        let place = self.dynptr_place(index, value)?;
+        if let Kind::DynptrPtr(_) = value.kind {
+            return self.given_argument(index, value);
+        }
         let at = self.at;
+        let then = || Reject::DynptrInit { at, index }.to_string();
+        let place = self.dynptr_place(index, value, then)?;
         let found = self.dynptr_at(place);
         let dynptr = found.ok_or(Reject::DynptrInit { at, index })?;
         let slots = place.slots().iter().fold(0, |all, slot| all | 1 << slot);
         self.note_read(place.frame, slots);
         self.grow_stack(place.frame, place.off);
         Ok(dynptr)
+    }
+
+    /// An argument that is a dynamic pointer which the function was given.
+    fn given_argument(&self, index: usize, value: &Reg) -> Result<Dynptr, Reject> {
+        let (at, reg, off) = (self.at, R::ALL[index + 1], value.off);
+        if off < 0 {
+            return Err(Reject::DynptrNegative { at, reg, off });
+        }
+        if off != 0 {
+            return Err(Reject::DynptrModified { at, reg, off });
+        }
+        if value.value.as_const() != Some(0) {
+            let var_off = var_off(&value.value);
+            return Err(Reject::DynptrPtrVariable { at, var_off });
+        }
+        Ok(Dynptr {
+            source: Source::Local,
+            id: value.ref_id,
+            reference: Id::NONE,
+            half: Half::Low,
+        })
+    }
+
+    /// What a function is given that the draining of a ring buffer calls back.
+    pub(crate) fn given_dynptr(&mut self) -> Reg {
+        Reg::pointer(Kind::DynptrPtr(self.state.top() + 1))
     }
 
     /// Makes a dynamic pointer on the stack that an argument names.
@@ -98,7 +136,13 @@ impl Path<'_> {
         source: Source,
         reference: NewReference,
     ) -> Result<(), Reject> {
-        let place = self.dynptr_place(index, value)?;
+        let at = self.at;
+        if let Kind::DynptrPtr(_) = value.kind {
+            self.given_argument(index, value)?;
+            return Err(Reject::DynptrUninit { at });
+        }
+        let then = || Reject::DynptrUninit { at }.to_string();
+        let place = self.dynptr_place(index, value, then)?;
         let [low, high] = place.slots();
         let shared = self.state.frame_at(place.frame).shared;
         if shared & (1 << low | 1 << high) != 0 {
@@ -186,14 +230,17 @@ impl Path<'_> {
     /// Gives the reference of a dynamic pointer up: it, its clones and their slices end.
     fn release_dynptr(&mut self, index: usize, value: &Reg) -> Result<(), Reject> {
         let at = self.at;
-        let place = self.dynptr_place(index, value)?;
+        if let Kind::DynptrPtr(_) = value.kind {
+            self.given_argument(index, value)?;
+            return Err(Reject::DynptrNotOwned { at });
+        }
+        let number = index + 1;
+        let then = || Reject::Unacquired { at, number }.to_string();
+        let place = self.dynptr_place(index, value, then)?;
         let first = *self.state.frame_at(place.frame).slot(place.slots()[0]);
         let reference = first.dynptr().map_or(Id::NONE, |dynptr| dynptr.reference);
         if !reference.is_some() {
-            return Err(Reject::Unacquired {
-                at,
-                number: index + 1,
-            });
+            return Err(Reject::Unacquired { at, number });
         }
         let dynptr = self.dynptr_argument(index, value)?;
         if dynptr.source != Source::Ringbuf {
@@ -263,10 +310,13 @@ impl Path<'_> {
             return Err(unsupported_helper(args));
         };
         let bytes = u32::try_from(size).map_err(|_| unsupported_helper(args))?;
+        let given = args.values[0].kind;
         let mem = Mem {
             bytes,
             usage: MemUse::Write,
-            backing: Backing::Own,
+            backing: given
+                .slice_frame()
+                .map_or(Backing::Own, Backing::OwnOrStack),
         };
         Ok(self.slice(&dynptr, mem))
     }
@@ -296,6 +346,9 @@ impl Path<'_> {
     ) -> Result<(), Reject> {
         let value = call.values[index];
         let (source, reference) = match (call.row.name, call.dynptr) {
+            ("bpf_dynptr_clone", Some(_)) if matches!(call.values[0].kind, Kind::DynptrPtr(_)) => {
+                return Err(unsupported(call.row));
+            }
             ("bpf_dynptr_from_skb", _) => (Source::Skb, NewReference::None),
             ("bpf_dynptr_from_xdp", _) => (Source::Xdp, NewReference::None),
             ("bpf_dynptr_clone", Some(origin)) if origin.reference.is_some() => {
@@ -396,6 +449,10 @@ impl Path<'_> {
             return Err(unsupported(call.row));
         };
         let bytes = u32::try_from(size).map_err(|_| unsupported(call.row))?;
+        if let Kind::DynptrPtr(_) = call.values[0].kind {
+            let what = "a slice of a given dynamic pointer".to_owned();
+            return Err(Reject::Unsupported { what });
+        }
         let backing = match (dynptr.source.is_packet(), call.values[2].kind) {
             (true, Kind::Stack(frame)) => Backing::PacketOrStack(frame),
             (false, Kind::Stack(frame)) => Backing::OwnOrStack(frame),

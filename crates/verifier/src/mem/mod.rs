@@ -127,7 +127,8 @@ impl Path<'_> {
             | Kind::PacketEnd
             | Kind::ObjectOrNull(_)
             | Kind::MemOrNull(_)
-            | Kind::Func(_) => {
+            | Kind::Func(_)
+            | Kind::DynptrPtr(_) => {
                 return Err(self.no_memory(cell));
             }
         };
@@ -176,7 +177,8 @@ impl Path<'_> {
             | Kind::PacketEnd
             | Kind::ObjectOrNull(_)
             | Kind::MemOrNull(_)
-            | Kind::Func(_) => {
+            | Kind::Func(_)
+            | Kind::DynptrPtr(_) => {
                 return Err(self.no_memory(cell));
             }
         };
