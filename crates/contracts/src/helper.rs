@@ -91,8 +91,16 @@ pub enum RetKind {
     MapValueOrNull,
     /// A socket without a reference, or null.
     SockOrNull,
-    /// A TCP socket without a reference, or null.
-    TcpSockOrNull,
+    /// A socket whose reference the program holds afterwards, or null.
+    SockAcquiredOrNull,
+    /// A socket of any kind whose reference the program holds afterwards, or null.
+    SockCommonAcquiredOrNull,
+    /// A ring buffer's record of the constant size in r2, whose reference the program holds afterwards, or null.
+    RecordOrNull,
+    /// The argument as a full socket, or null: usable as long as the argument.
+    SockCastOrNull,
+    /// The argument as a TCP socket, or null: usable as long as the argument.
+    TcpSockCastOrNull,
     /// Something that skep has no rules for yet.
     Unsupported,
 }

@@ -294,6 +294,10 @@ rejects! {
     FuncNotSupported { at: InsnIdx, name: String, prog_type: u32 } ENOTSUPP "func {name} not supported for program type {prog_type}";
     /// A reference given up that the program does not hold.
     NotReferenced { at: InsnIdx, reg: Reg } EINVAL "{} must be referenced when passed to release function", R(*reg);
+    /// A moved pointer whose reference is given up.
+    ReleasedOffset { at: InsnIdx, reg: Reg } EINVAL "{} must have zero offset when passed to release func or trusted arg to kfunc", R(*reg);
+    /// A pointer moved by an unknown number whose reference is given up.
+    ReleasedVariable { at: InsnIdx, kind: &'static str, var_off: String } EACCES "variable {kind} access var_off={var_off} disallowed";
     /// An argument of the wrong kind.
     ArgKindMismatch { at: InsnIdx, reg: Reg, kind: &'static str, expected: &'static str } EACCES
         "{} type={kind} expected={expected}", R(*reg);

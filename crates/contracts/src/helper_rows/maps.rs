@@ -22,7 +22,7 @@ pub(super) static ROWS: &[HelperProto] = &[
     row(H::MAP_POP_ELEM, (4, 20), &[Map, MapValueWrite]),
     row(H::MAP_PEEK_ELEM, (4, 20), &[Map, MapValueWrite]),
     row(H::RINGBUF_OUTPUT, (5, 8), &[Map, MemRead, SizeOrZero, Anything]),
-    row(H::RINGBUF_RESERVE, (5, 8), &[Map, ConstSize, Anything]).returns(RetKind::Unsupported),
+    row(H::RINGBUF_RESERVE, (5, 8), &[Map, ConstSize, Anything]).returns(RetKind::RecordOrNull),
     row(H::RINGBUF_SUBMIT, (5, 8), &[RingbufRecord, Anything]).returns(RetKind::Void),
     row(H::RINGBUF_DISCARD, (5, 8), &[RingbufRecord, Anything]).returns(RetKind::Void),
     row(H::RINGBUF_QUERY, (5, 8), &[Map, Anything]),

@@ -7,7 +7,7 @@ use crate::mem::stack::Extent;
 use crate::path::Path;
 use crate::reject::{Dir, Reject};
 use crate::state::dynptr::Dynptr;
-use crate::state::{Kind, MapIdx, Object, Reg};
+use crate::state::{Kind, MapIdx, MemUse, Object, Reg};
 use skep_contracts::{ArgKind, HelperProto, PacketArgs};
 use skep_isa::Reg as R;
 
@@ -136,7 +136,10 @@ fn fits(kind: ArgKind, value: &Reg) -> bool {
             matches!(value.kind, Kind::Stack(_) | Kind::DynptrPtr(_))
         }
         ArgKind::Func => matches!(value.kind, Kind::Func(_)),
-        ArgKind::PerCpuBtf | ArgKind::RingbufRecord => false,
+        ArgKind::RingbufRecord => {
+            matches!(value.kind, Kind::Mem(mem) if mem.usage == MemUse::Record)
+        }
+        ArgKind::PerCpuBtf => false,
         ArgKind::Map => matches!(value.kind, Kind::MapPtr(_)),
         ArgKind::MemReadOrNull | ArgKind::MemWriteOrNull if value.is_null() => true,
         ArgKind::MapKey
@@ -199,8 +202,7 @@ impl Path<'_> {
                 Ok(())
             }
             ArgKind::SockOrBtf | ArgKind::SockOrBtfOrNull if value.kind.is_socket() => Ok(()),
-            // References do not exist yet: no socket is held.
-            ArgKind::SockReleased => Err(Reject::NotReferenced { at: self.at, reg }),
+            ArgKind::SockReleased | ArgKind::RingbufRecord => self.check_released(reg, &value),
             ArgKind::SockOrBtf
             | ArgKind::SockOrBtfOrNull
             | ArgKind::Btf
@@ -208,8 +210,7 @@ impl Path<'_> {
             | ArgKind::PerCpuBtf
             | ArgKind::SpinLock
             | ArgKind::Kptr
-            | ArgKind::Timer
-            | ArgKind::RingbufRecord => {
+            | ArgKind::Timer => {
                 let name = helper_name(args.row.id.0.cast_signed()).unwrap_or_default();
                 let what = format!("helper {name}");
                 Err(Reject::Unsupported { what })

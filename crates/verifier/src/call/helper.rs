@@ -29,6 +29,7 @@ impl Path<'_> {
             self.tail_call_succeeds();
         }
         self.helper_callback(&args)?;
+        self.release_args(&args);
         let ret = self.returned(&args)?;
         for write in std::mem::take(&mut args.writes) {
             self.helper_stack(write.frame, write.extent, Dir::Write);

@@ -217,13 +217,6 @@ impl Path<'_> {
         let slots = place.parts().fold(0, |all, (slot, _)| all | 1 << slot);
         self.note_read(place.frame, slots);
     }
-
-    /// Gives a reference back: pointers that depend on it are gone.
-    pub(crate) fn release(&mut self, id: crate::state::Id) {
-        self.state.held.release(id);
-        self.state
-            .update_regs(|reg| reg.ref_id == id, |reg| *reg = Reg::UNINIT);
-    }
 }
 
 fn set_iter(state: &mut crate::state::State, place: Place, iter: Iter) {

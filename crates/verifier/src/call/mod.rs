@@ -7,6 +7,7 @@ pub(crate) mod format;
 pub(crate) mod helper;
 pub(crate) mod iter;
 pub(crate) mod kfunc;
+pub(crate) mod refs;
 pub(crate) mod ret;
 pub(crate) mod sections;
 pub(crate) mod subprog;

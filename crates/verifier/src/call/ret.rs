@@ -5,7 +5,7 @@ use crate::domain::Scalar;
 use crate::log::trace::helper_name;
 use crate::path::Path;
 use crate::reject::Reject;
-use crate::state::{Kind, Object, Reg};
+use crate::state::{Backing, Kind, Mem, MemUse, Object, Reg};
 use skep_contracts::RetKind;
 use skep_uapi::{HelperId, MapType};
 
@@ -18,7 +18,23 @@ impl Path<'_> {
             RetKind::Void => Reg::UNINIT,
             RetKind::Integer => Reg::scalar(range(args)),
             RetKind::SockOrNull => self.pointer_with_id(Kind::ObjectOrNull(Object::Sock)),
-            RetKind::TcpSockOrNull => self.pointer_with_id(Kind::ObjectOrNull(Object::TcpSock)),
+            RetKind::SockAcquiredOrNull => self.acquired(Kind::ObjectOrNull(Object::Sock)),
+            RetKind::SockCommonAcquiredOrNull => {
+                self.acquired(Kind::ObjectOrNull(Object::SockCommon))
+            }
+            RetKind::RecordOrNull => {
+                // As much of the size as Linux keeps: the call fails for larger ones.
+                let size = args.values[1].as_const().unwrap_or(0);
+                let bytes = u32::try_from(size & u64::from(u32::MAX)).unwrap_or(0);
+                let record = Mem {
+                    bytes,
+                    usage: MemUse::Record,
+                    backing: Backing::Own,
+                };
+                self.acquired(Kind::MemOrNull(record))
+            }
+            RetKind::SockCastOrNull => self.cast(args, Kind::ObjectOrNull(Object::Sock)),
+            RetKind::TcpSockCastOrNull => self.cast(args, Kind::ObjectOrNull(Object::TcpSock)),
             RetKind::Unsupported if args.row.id == HelperId::DYNPTR_DATA => {
                 self.dynptr_data(args)?
             }

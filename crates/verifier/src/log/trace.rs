@@ -303,7 +303,12 @@ impl Path<'_> {
             frame: index,
             precision,
         };
-        frame(of, index, only, names).to_string()
+        let mut text = frame(of, index, only, names).to_string();
+        for (number, held) in self.state.held.refs.iter().enumerate() {
+            let start = if number == 0 { " refs=" } else { "," };
+            text.push_str(&format!("{start}{}", held.id.0));
+        }
+        text
     }
 }
 

@@ -33,7 +33,9 @@ impl Path<'_> {
     pub(super) fn check_mem_write(&self, cell: &Cell, mem: Mem) -> Result<(), Reject> {
         match mem.usage {
             MemUse::Read => Err(self.cannot_write(cell.reg, cell.base.kind)),
-            MemUse::Write => self.check_cell_region(cell, Region::Memory(mem.bytes)),
+            MemUse::Write | MemUse::Record => {
+                self.check_cell_region(cell, Region::Memory(mem.bytes))
+            }
         }
     }
 
@@ -61,7 +63,7 @@ impl Path<'_> {
         let region = match (value.kind, dir) {
             (Kind::MapKey(map), Dir::Read) => self.key_region(map),
             (Kind::Mem(mem), Dir::Read) => Region::Memory(mem.bytes),
-            (Kind::Mem(mem), Dir::Write) if mem.usage == MemUse::Write => Region::Memory(mem.bytes),
+            (Kind::Mem(mem), Dir::Write) if mem.usage != MemUse::Read => Region::Memory(mem.bytes),
             (kind, _) => return Err(self.cannot_write(reg, kind)),
         };
         self.check_plain_region(reg, value, region, value.off.into(), size)

@@ -77,6 +77,8 @@ pub(crate) enum MemUse {
     Write,
     /// Reading.
     Read,
+    /// Reading and writing a ring buffer's record, which is given back.
+    Record,
 }
 
 /// Memory of a known size.
@@ -145,6 +147,7 @@ impl Mem {
         match self.usage {
             MemUse::Write => ["mem", "mem_or_null"],
             MemUse::Read => ["rdonly_mem", "rdonly_mem_or_null"],
+            MemUse::Record => ["ringbuf_mem", "ringbuf_mem_or_null"],
         }
     }
 }

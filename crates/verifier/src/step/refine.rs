@@ -221,7 +221,9 @@ fn learn(state: &mut State, learnt: &Learnt) {
     );
 }
 
+/// What is null holds no reference.
 fn null(state: &mut State, id: Id) {
+    state.held.release(id);
     state.update_regs(
         |reg| reg.id == id && reg.kind.when_not_null().is_some(),
         |reg| *reg = Reg::constant(0),
