@@ -4,8 +4,9 @@
 //! it is referenced, overwrite it; overwriting one without a reference ends it. Its slices carry its reference, or its own id
 //! where it has none, and become numbers when it goes; slices of packets do so as well when the packet moves.
 //!
-//! A slice of a packet may lie in the buffer that the program gave, so a buffer on the stack is shared from then on: whatever
-//! is stored there, nothing is known of it later ([`crate::state::Frame::shared`]), and the slice ends with its frame.
+//! A slice of a packet may lie in the buffer that the program gave. So a buffer on the stack is shared from then on if the slice
+//! may be written: whatever is stored there, nothing is known of it later ([`crate::state::Frame::shared`]). And a slice ends
+//! with the frame of its buffer.
 //!
 //! Not known yet: the dynamic pointers that functions are given as arguments, those of metadata and of files.
 
@@ -405,7 +406,6 @@ impl Path<'_> {
                 self.check_readable_argument(reg, frame, extent)?;
                 self.helper_stack(frame, extent, Dir::Read);
                 self.helper_stack(frame, extent, Dir::Write);
-                self.share(frame, extent);
                 Ok(())
             }
             Kind::MapValue(map) => {
@@ -421,10 +421,16 @@ impl Path<'_> {
     }
 
     /// From now on, nothing is known of this stack.
-    fn share(&mut self, frame: u8, extent: Extent) {
+    fn share(&mut self, buffer: &Reg, bytes: u64) -> Result<(), Reject> {
+        let Kind::Stack(frame) = buffer.kind else {
+            return Ok(());
+        };
+        let off = i64::from(buffer.off);
+        let extent = self.stack_extent(R::R3, buffer, off, bytes, Dir::Write)?;
         if extent.end > extent.min {
             self.state.frame_at_mut(frame).shared |= extent.slots();
         }
+        Ok(())
     }
 
     /// What a kernel function for dynamic pointers gives.
@@ -449,6 +455,9 @@ impl Path<'_> {
             return Err(unsupported(call.row));
         };
         let bytes = u32::try_from(size).map_err(|_| unsupported(call.row))?;
+        if usage == MemUse::Write {
+            self.share(&call.values[2], size)?;
+        }
         if let Kind::DynptrPtr(_) = call.values[0].kind {
             let what = "a slice of a given dynamic pointer".to_owned();
             return Err(Reject::Unsupported { what });
