@@ -128,8 +128,13 @@ fn verify_with(
         }
         return Err(reject);
     }
-    let (infos, stack_bytes) = (path.infos, path.stack_bytes);
-    program::stack_depth::check(&checked, &stack_bytes)?;
+    let (infos, stack_bytes, later) = (path.infos, path.stack_bytes, path.later);
+    let used = program::stack_depth::Used {
+        env,
+        bytes: &stack_bytes,
+        later: &later,
+    };
+    program::stack_depth::check(&checked, &used)?;
     Ok(verified(checked, env, infos, &stack_bytes))
 }
 

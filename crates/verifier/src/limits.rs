@@ -11,6 +11,8 @@ pub(crate) const PENDING_PATHS_MAX: usize = 8192;
 pub(crate) const FRAMES_MAX: usize = 8;
 /// Bytes of stack of one frame, and of all frames of a call chain together (`MAX_BPF_STACK`).
 pub(crate) const STACK_BYTES_MAX: u32 = 512;
+/// Stack of the callers of a function that makes tail calls must stay below (as documented for `bpf_tail_call`).
+pub(crate) const TAIL_CALL_STACK_MAX: u32 = 256;
 /// Eight-byte slots of one frame.
 pub(crate) const STACK_SLOTS_MAX: usize = 64;
 /// Functions of one program (`BPF_MAX_SUBPROGS`).

@@ -67,6 +67,8 @@ pub(crate) struct Path<'a> {
     pub(crate) called_back: Option<InsnIdx>,
     /// Global functions, by index, that a path calls: only those are verified.
     pub(crate) called: Vec<bool>,
+    /// Functions, by index, that run later, with nothing around them.
+    pub(crate) later: Vec<bool>,
     /// Slots that the current instruction overwrites for certain, by frame.
     pub(crate) overwritten: [Slots; 8],
     /// Whether the current instruction accessed a stack slot at a known place.
@@ -101,6 +103,7 @@ impl<'a> Path<'a> {
             forks: Vec::new(),
             called_back: None,
             called: vec![false; checked.subprogs.len()],
+            later: vec![false; checked.subprogs.len()],
             overwritten: [0; 8],
             stack_touched: false,
             global: None,

@@ -353,13 +353,27 @@ rejects! {
     CombinedStack { frames: usize, bytes: u32 } EACCES "combined stack size of {frames} calls is {bytes}. Too large";
     /// A callee returns a pointer to its stack.
     ReturnsStackPointer { at: InsnIdx } EINVAL "cannot return stack pointer to the caller";
+    /// A parameter that global functions may not have.
+    GlobalParam { why: String } EINVAL "{why}";
+    /// A global function's argument that is not the context.
+    GlobalArgCtx { at: InsnIdx, index: usize } EINVAL "arg#{index} expects pointer to ctx";
+    /// An argument that a global function does not take.
+    CallerArgs { at: InsnIdx, why: String, subprog: u16, name: String } EINVAL
+        "{why}\nCaller passes invalid args into func#{subprog} ('{name}')";
+    /// A context that was moved, given to a global function.
+    CallerCtx { at: InsnIdx, why: String, subprog: u16, name: String } EACCES
+        "{why}\nCaller passes invalid args into func#{subprog} ('{name}')";
+    /// A tail call below too much stack.
+    TailCallStack { bytes: u32 } EACCES "tail_calls are not allowed when call stack of previous frames is {bytes} bytes. Too large";
+    /// An exception in a function that is called back.
+    ThrowInCallback { at: InsnIdx, subprog: u16 } EINVAL "bpf_throw kfunc (insn {at}) cannot be called from callback subprog {subprog}";
     /// A global function's argument that is not what it declares.
     GlobalArg { at: InsnIdx, reg: Reg, expected: &'static str } EINVAL "{} is not {expected}", R(*reg);
     /// The return value of a program or called back function.
-    ReturnKind { at: InsnIdx, context: &'static str, kind: &'static str } EINVAL "At {context} the register R0 is not a known value ({kind})";
+    ReturnKind { at: InsnIdx, reg: Reg, context: &'static str, kind: &'static str } EINVAL "At {context} the register {} is not a known value ({kind})", R(*reg);
     /// A return value out of range.
-    ReturnRange { at: InsnIdx, context: &'static str, got: String, min: i32, max: i32 } EINVAL
-        "At {context} the register R0 has{got} should have been in [{min}, {max}]";
+    ReturnRange { at: InsnIdx, reg: Reg, context: &'static str, got: String, min: i32, max: i32 } EINVAL
+        "At {context} the register {} has{got} should have been in [{min}, {max}]", R(*reg);
     /// A global function that does not return a scalar.
     GlobalReturn { at: InsnIdx, kind: &'static str } EINVAL "At subprogram exit the register R0 is not a scalar value ({kind})";
     /// A cast between address spaces without an arena.

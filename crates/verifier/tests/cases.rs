@@ -11,6 +11,7 @@ fn check(case: &Case) {
     let reason = question.linux.as_deref().map(str::trim);
     assert_ne!(reason, Some(""), "a difference to Linux needs its reason");
     let answer = question.answer();
+    question.check_explained(&answer);
     case.expect("verdict", &answer.verdict());
     case.expect("log", &answer.log);
     if let Ok(verified) = &answer.result {
@@ -47,7 +48,7 @@ fn mutants(case: &Case) {
     question.level = 2;
     let bytes = question.program.to_bytes();
     let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ bytes.len() as u64);
-    for _ in 0..MUTANTS {
+    for number in 0..MUTANTS {
         let mut mutant = bytes.clone();
         for _ in 0..=random.below(CHANGES_MAX) {
             let at = usize::try_from(random.below(bytes.len() as u64)).unwrap();
@@ -62,6 +63,9 @@ fn mutants(case: &Case) {
             question.program = program;
             let answer = question.answer();
             assert_eq!(answer.result.is_ok(), answer.errno() == 0);
+            if number == 0 {
+                question.check_explained(&answer);
+            }
         }
     }
 }

@@ -232,11 +232,13 @@ impl Report<'_> {
     }
 }
 
-/// Turns from line to line: those within a line are none, and those between the same lines are one, the last.
+/// Turns from line to line: those within a line are none, unless they go back, and those between the same lines are one, the
+/// last.
 fn by_lines(turns: &[Turn]) -> Vec<Turn> {
     let mut out: Vec<Turn> = Vec::new();
     for turn in turns {
-        if turn.kind == TurnKind::Branch && is_same_line(&turn.from, &turn.to) {
+        let is_loop = turn.to.at <= turn.from.at;
+        if turn.kind == TurnKind::Branch && is_same_line(&turn.from, &turn.to) && !is_loop {
             continue;
         }
         let mut turn = turn.clone();

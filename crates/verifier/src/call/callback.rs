@@ -84,6 +84,7 @@ impl Path<'_> {
         reason = "for timers and work queues, whose arguments are not checked yet"
     )]
     pub(crate) fn call_later(&mut self, subprog: SubprogIdx, given: Given) {
+        self.later[subprog.index()] = true;
         let extent = self.checked.extent(subprog);
         let instance = self.live.another_root(extent.start, extent.end);
         let mut frame = Frame::new(0, subprog, extent.start, instance);
@@ -94,13 +95,13 @@ impl Path<'_> {
 
     /// Returns from a called back function to the call, which may call it again.
     pub(crate) fn return_from_callback(&mut self) -> Result<skep_isa::InsnIdx, Reject> {
-        let r0 = self.read(R::R0)?;
-        self.check_returned(&r0, "callback return", (0, 1))?;
+        self.check_returned(R::R0, "callback return", (0, 1))?;
         let depth = self.state.depth();
         let callee = self
             .state
             .pop()
             .expect("only a frame with a caller returns to it");
+        self.state.end_slices_below();
         let next = callee.returns_to();
         self.print_return(&callee, depth, next);
         self.called_back = Some(next);
@@ -110,20 +111,22 @@ impl Path<'_> {
     /// The number that a function returns lies in a range.
     pub(crate) fn check_returned(
         &mut self,
-        r0: &Reg,
+        reg: R,
         context: &'static str,
         (min, max): (i32, i32),
     ) -> Result<(), Reject> {
         let at = self.at;
-        if !r0.is_scalar() {
+        let value = self.read(reg)?;
+        if !value.is_scalar() {
             return Err(Reject::ReturnKind {
                 at,
+                reg,
                 context,
-                kind: r0.kind.name(),
+                kind: value.kind.name(),
             });
         }
-        self.must_keep(r0);
-        let (low, high) = (r0.value.smin(), r0.value.smax());
+        self.must_keep(&value);
+        let (low, high) = (value.value.smin(), value.value.smax());
         if low >= min.into() && high <= max.into() {
             return Ok(());
         }
@@ -139,6 +142,7 @@ impl Path<'_> {
         }
         Err(Reject::ReturnRange {
             at,
+            reg,
             context,
             got,
             min,

@@ -147,11 +147,14 @@ impl Path<'_> {
                 self.iter_destroy(call);
                 return Ok(next);
             }
+            KfuncRule::Throw => {
+                self.throw()?;
+                return Ok(Flow::Ends);
+            }
             KfuncRule::IrqSave
             | KfuncRule::IrqRestore
             | KfuncRule::CastToKernCtx
             | KfuncRule::RdonlyCast
-            | KfuncRule::Throw
             | KfuncRule::ObjNew
             | KfuncRule::ObjDrop
             | KfuncRule::RefcountAcquire

@@ -4,6 +4,7 @@ pub(crate) mod arg;
 pub(crate) mod callback;
 pub(crate) mod dynptr;
 pub(crate) mod format;
+pub(crate) mod global;
 pub(crate) mod helper;
 pub(crate) mod iter;
 pub(crate) mod kfunc;

@@ -1,10 +1,9 @@
-//! Local functions: static ones are walked into, global ones are taken by their prototype.
+//! Local functions: static ones are walked into; `global` has the others.
 
 use crate::limits::FRAMES_MAX;
 use crate::path::Path;
-use crate::program::{Param, Returns};
 use crate::reject::Reject;
-use crate::state::{Frame, Kind, Reg, SubprogIdx};
+use crate::state::{Frame, Kind, Reg};
 use skep_isa::{InsnIdx, Reg as R};
 
 impl Path<'_> {
@@ -41,55 +40,6 @@ impl Path<'_> {
         self.state.push(callee);
         self.print_call(&caller, depth);
         Ok(start)
-    }
-
-    /// A global function was or will be verified for all arguments of its prototype.
-    fn call_global(&mut self, subprog: SubprogIdx) -> Result<(), Reject> {
-        let decl = self.checked.decl(subprog);
-        self.called[subprog.index()] = true;
-        for (param, reg) in decl.params.iter().zip(&R::ALL[1..=5]) {
-            let value = self.read(*reg)?;
-            let fits = match param {
-                Param::Scalar => value.is_scalar(),
-                Param::Ctx => value.kind == Kind::Ctx,
-                Param::Other => {
-                    let what = "a global function with pointer arguments".to_owned();
-                    return Err(Reject::Unsupported { what });
-                }
-            };
-            if !fits {
-                return Err(Reject::GlobalArg {
-                    at: self.at,
-                    reg: *reg,
-                    expected: match param {
-                        Param::Ctx => "ctx",
-                        Param::Scalar | Param::Other => "a scalar",
-                    },
-                });
-            }
-            if *param == Param::Ctx {
-                self.check_unmoved(*reg, &value)?;
-            }
-        }
-        let returns = decl.returns;
-        if self.log.prints_insns() {
-            let name = &self.checked.decl(subprog).name;
-            self.log.write(format_args!(
-                "Func#{} ('{name}') is global and assumed valid.\n",
-                subprog.0
-            ));
-        }
-        for reg in &R::ALL[0..=5] {
-            self.trace.touch(*reg);
-            self.state.set(*reg, Reg::UNINIT);
-        }
-        if returns != Returns::Void {
-            self.state.set(R::R0, Reg::unknown());
-        }
-        if self.checked.moves_packet[subprog.index()] {
-            self.forget_packet();
-        }
-        Ok(())
     }
 
     /// Leaves a static function: r0 goes to the caller.

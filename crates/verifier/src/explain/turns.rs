@@ -44,6 +44,8 @@ fn kind(scene: &Scene<'_>, step: &Step, next: &Step) -> Option<TurnKind> {
     }
     match scene.insns.get(step.at.index())? {
         Insn::JumpIf { .. } | Insn::MayGoto { .. } => Some(TurnKind::Branch),
+        // A loop's way back.
+        Insn::Jump { .. } if next.at < step.at => Some(TurnKind::Branch),
         Insn::Call(_) if next.depth > step.depth && next.depth != u8::MAX => Some(TurnKind::Call),
         Insn::Exit => Some(TurnKind::Return),
         _ => None,

@@ -8,7 +8,7 @@ pub(crate) mod visited;
 
 use crate::limits::{PENDING_PATHS_MAX, PROCESSED_INSNS_MAX};
 use crate::path::{Path, Widen};
-use crate::program::{Checked, Param};
+use crate::program::Checked;
 use crate::reject::Reject;
 use crate::state::{Frame, Kind, Reg, State, SubprogIdx};
 use crate::step::Flow;
@@ -53,14 +53,7 @@ pub(crate) fn entry(path: &mut Path<'_>, subprog: SubprogIdx) -> State {
     if subprog == SubprogIdx(0) {
         frame.regs[R::R1.index()] = Reg::pointer(Kind::Ctx);
     } else {
-        let params = checked.decl(subprog).params.iter();
-        for (param, reg) in params.zip(&R::ALL[1..=5]) {
-            frame.regs[reg.index()] = match param {
-                Param::Scalar => Reg::unknown(),
-                Param::Ctx => Reg::pointer(Kind::Ctx),
-                Param::Other => Reg::UNINIT,
-            };
-        }
+        path.global_arguments(subprog, &mut frame);
     }
     State::new(frame)
 }

@@ -4,6 +4,7 @@
 //! it was loaded, but nothing here relies on that.
 
 use super::Extent;
+use super::params::{Function, Param, Tags};
 use crate::env::{Env, LineInfo};
 use crate::reject::Reject;
 use skep_btf::{Btf, Func, FuncProto, Kind, Linkage as BtfLinkage, StrOff};
@@ -23,17 +24,6 @@ pub(crate) enum Linkage {
     Static,
     /// Anybody: verified by itself, from its prototype.
     Global,
-}
-
-/// What a global function's parameter may be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Param {
-    /// A number.
-    Scalar,
-    /// The program's context.
-    Ctx,
-    /// Anything that skep does not check yet.
-    Other,
 }
 
 /// What a function returns.
@@ -69,12 +59,18 @@ impl FuncDecl {
             let count = self.params.len();
             return Err(Reject::GlobalParams { name, count });
         }
-        if self.returns == Returns::Other {
+        if self.returns != Returns::Scalar {
             return Err(Reject::GlobalReturnType { name });
         }
-        if self.params.contains(&Param::Other) {
-            let what = format!("global function {name}() with pointer arguments");
-            return Err(Reject::Unsupported { what });
+        for param in &self.params {
+            match param {
+                Param::Scalar | Param::Ctx | Param::Mem { .. } => {}
+                Param::Refused(why) => return Err(Reject::GlobalParam { why: why.clone() }),
+                Param::Other => {
+                    let what = format!("global function {name}() with such pointer arguments");
+                    return Err(Reject::Unsupported { what });
+                }
+            }
         }
         Ok(())
     }
@@ -131,6 +127,12 @@ fn functions(
             return Err(Reject::FuncInfoType { type_id, index });
         }
     }
+    let tags = Tags::of(btf);
+    let main = env.func_info.first().map(|record| record.type_id);
+    if main.is_some_and(|main| tags.has_exception_callback(main)) {
+        let what = "a function that catches exceptions".to_owned();
+        return Err(Reject::Unsupported { what });
+    }
     if env.func_info.len() != subprogs.len() {
         return Err(Reject::FuncInfoCount {});
     }
@@ -140,13 +142,19 @@ fn functions(
             if record.at != extent.start {
                 return Err(Reject::FuncInfoPlace {});
             }
-            Ok(declaration(btf, record.type_id, ctx_name))
+            let function = Function {
+                btf,
+                id: record.type_id,
+                prog_type: env.prog_type,
+                ctx_name,
+            };
+            Ok(declaration(function, &tags))
         })
         .collect()
 }
 
 /// Whether a function makes tail calls: what then returns to its caller is another program's result.
-fn tail_calls(body: &[Insn]) -> bool {
+pub(crate) fn tail_calls(body: &[Insn]) -> bool {
     body.iter().any(|insn| {
         matches!(*insn, Insn::Call(CallTarget::Helper(id)) if HelperId(id.cast_unsigned()) == HelperId::TAIL_CALL)
     })
@@ -163,7 +171,8 @@ fn func(btf: &Btf, id: TypeId) -> Option<(&Func, &FuncProto)> {
     }
 }
 
-fn declaration(btf: &Btf, id: TypeId, ctx_name: &str) -> FuncDecl {
+fn declaration(function: Function<'_>, tags: &Tags<'_>) -> FuncDecl {
+    let Function { btf, id, .. } = function;
     let Some((func, proto)) = func(btf, id) else {
         return FuncDecl::default();
     };
@@ -178,7 +187,8 @@ fn declaration(btf: &Btf, id: TypeId, ctx_name: &str) -> FuncDecl {
             .params
             .iter()
             .take(PARAMS_MAX + 1)
-            .map(|param| parameter(btf, param.ty, ctx_name))
+            .enumerate()
+            .map(|(index, param)| function.param(index, param.ty, tags))
             .collect(),
         returns: match scalar_or_void(btf, proto.ret) {
             Some(returns) => returns,
@@ -197,23 +207,6 @@ fn scalar_or_void(btf: &Btf, id: TypeId) -> Option<Returns> {
         Kind::Int(_) | Kind::Enum(_) | Kind::Enum64(_)
     )
     .then_some(Returns::Scalar)
-}
-
-fn parameter(btf: &Btf, id: TypeId, ctx_name: &str) -> Param {
-    if scalar_or_void(btf, id) == Some(Returns::Scalar) {
-        return Param::Scalar;
-    }
-    let target = btf
-        .resolve(id)
-        .and_then(|id| match btf.get(id)?.kind {
-            Kind::Ptr(target) => btf.unqualified(target),
-            _ => None,
-        })
-        .filter(|target| btf.name(*target) == ctx_name);
-    match target {
-        Some(_) => Param::Ctx,
-        None => Param::Other,
-    }
 }
 
 fn lines(insns: &[Insn], subprogs: &[Extent], env: &Env<'_>, btf: &Btf) -> Result<(), Reject> {

@@ -10,11 +10,13 @@ pub(crate) mod effects;
 pub(crate) mod imm64;
 pub(crate) mod kfuncs;
 pub(crate) mod live_regs;
+pub(crate) mod params;
 pub(crate) mod stack_depth;
 pub(crate) mod structure;
 
-pub(crate) use btf_info::{FuncDecl, Param, Returns};
+pub(crate) use btf_info::FuncDecl;
 pub(crate) use cfg::{Converges, Point};
+pub(crate) use params::{Nullable, Param};
 
 use crate::env::Env;
 use crate::limits::FRAMES_MAX;

@@ -3,7 +3,6 @@
 use super::Flow;
 use crate::call::sections::Leaving;
 use crate::path::Path;
-use crate::program::Returns;
 use crate::reject::Reject;
 use crate::state::Entered;
 use skep_contracts::ReturnRange;
@@ -19,27 +18,32 @@ impl Path<'_> {
         self.check_nothing_held(Leaving::Exit)?;
         match (self.state.frame().entered, self.global) {
             (Entered::Async, _) => {
-                let r0 = self.read(R::R0)?;
-                self.check_returned(&r0, "async callback return", (0, 0))?;
+                self.check_returned(R::R0, "async callback return", (0, 0))?;
             }
-            (_, Some(subprog)) => self.exit_global(subprog)?,
+            (_, Some(_)) => self.exit_global()?,
             (_, None) => self.exit_program()?,
         }
         Ok(Flow::Ends)
     }
 
     fn exit_program(&mut self) -> Result<(), Reject> {
-        let r0 = self.read(R::R0)?;
+        self.read(R::R0)?;
         let ReturnRange::Between(min, max) = self.row.returns(self.attach) else {
             return Ok(());
         };
-        self.check_returned(&r0, "program exit", (min, max))
+        self.check_returned(R::R0, "program exit", (min, max))
     }
 
-    fn exit_global(&mut self, subprog: crate::state::SubprogIdx) -> Result<(), Reject> {
-        if self.checked.decl(subprog).returns == Returns::Void {
+    /// `bpf_throw` ends the program with what it is given.
+    pub(crate) fn throw(&mut self) -> Result<(), Reject> {
+        self.check_nothing_held(Leaving::Throw)?;
+        let ReturnRange::Between(min, max) = self.row.returns(self.attach) else {
             return Ok(());
-        }
+        };
+        self.check_returned(R::R1, "program exit", (min, max))
+    }
+
+    fn exit_global(&mut self) -> Result<(), Reject> {
         let r0 = self.read(R::R0)?;
         if !r0.is_scalar() {
             return Err(Reject::GlobalReturn {

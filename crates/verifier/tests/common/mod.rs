@@ -15,7 +15,7 @@ use skep_isa::Program;
 use skep_isa::text::assemble;
 use skep_testkit::Case;
 use skep_uapi::{AttachType, Errno, MapId, MapType, ProgType};
-use skep_verifier::{Env, Log, LogLevel, MapDesc, Reject, Verified, verify};
+use skep_verifier::{Env, Log, LogLevel, MapDesc, Reject, Verified, explain, verify};
 
 /// What a case asks.
 #[derive(Debug)]
@@ -72,7 +72,23 @@ impl Question {
 
     /// Asks skep.
     pub(crate) fn answer(&self) -> Answer {
-        let env = Env {
+        let env = self.env();
+        let mut log = Log::new(LogLevel(self.level));
+        let result = verify(self.program.clone(), &env, &mut log);
+        let log = log.into_text();
+        Answer { result, log }
+    }
+
+    /// Whatever is refused is explained, as the same.
+    #[allow(dead_code, reason = "one of two test targets uses it")]
+    pub(crate) fn check_explained(&self, answer: &Answer) {
+        let explained = explain(self.program.clone(), &self.env());
+        let explained = explained.map(|why| why.reject);
+        assert_eq!(explained.as_ref(), answer.result.as_ref().err());
+    }
+
+    fn env(&self) -> Env<'_> {
+        Env {
             prog_type: self.prog_type,
             expected_attach_type: AttachType(self.attach),
             prog_flags: self.flags,
@@ -84,11 +100,7 @@ impl Question {
             func_info: &[],
             line_info: &[],
             profile: Version::DEFAULT,
-        };
-        let mut log = Log::new(LogLevel(self.level));
-        let result = verify(self.program.clone(), &env, &mut log);
-        let log = log.into_text();
-        Answer { result, log }
+        }
     }
 }
 
