@@ -8,7 +8,9 @@
 //! may be written: whatever is stored there, nothing is known of it later ([`crate::state::Frame::shared`]). And a slice ends
 //! with the frame of its buffer.
 //!
-//! Not known yet: the dynamic pointers that functions are given as arguments, those of metadata and of files.
+//! Functions that are called back or global may be given one by address ([`Kind::DynptrPtr`]), which may be of any kind.
+//!
+//! Not known yet: clones and slices of given ones, and those of packets' metadata.
 
 use crate::call::arg::Args;
 use crate::call::kfunc::{KfuncCall, unsupported};
@@ -88,7 +90,7 @@ impl Path<'_> {
     }
 
     /// An argument that must be a dynamic pointer.
-    fn dynptr_argument(&mut self, index: usize, value: &Reg) -> Result<Dynptr, Reject> {
+    pub(crate) fn dynptr_argument(&mut self, index: usize, value: &Reg) -> Result<Dynptr, Reject> {
         if let Kind::DynptrPtr(_) = value.kind {
             return self.given_argument(index, value);
         }
@@ -117,7 +119,8 @@ impl Path<'_> {
             return Err(Reject::DynptrPtrVariable { at, var_off });
         }
         Ok(Dynptr {
-            source: Source::Local,
+            // It may be of any kind; a packet is the one of which the least is known.
+            source: Source::Skb,
             id: value.ref_id,
             reference: Id::NONE,
             half: Half::Low,
