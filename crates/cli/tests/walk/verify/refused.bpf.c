@@ -388,4 +388,43 @@ int in_function(struct xdp_md *ctx)
 	return parse(data, data_end);
 }
 
+// A socket that is not released on one path.
+SEC("tc")
+int not_released(struct __sk_buff *skb)
+{
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *sock = bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+
+	if (!sock)
+		return 0;
+	if (sock->family == 2)
+		return 1;
+	bpf_sk_release(sock);
+	return 0;
+}
+
+// A socket that is used after its release.
+SEC("tc")
+int released(struct __sk_buff *skb)
+{
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *sock = bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+
+	if (!sock)
+		return 0;
+	bpf_sk_release(sock);
+	return sock->family;
+}
+
+// A field that a socket does not have.
+SEC("tc")
+int socket_field(struct __sk_buff *skb)
+{
+	struct bpf_sock *sock = skb->sk;
+
+	if (!sock)
+		return 0;
+	return *(volatile __u32 *)((void *)sock + 200);
+}
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
