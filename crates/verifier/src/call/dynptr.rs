@@ -10,7 +10,7 @@
 //!
 //! Functions that are called back or global may be given one by address ([`Kind::DynptrPtr`]), which may be of any kind.
 //!
-//! Not known yet: clones and slices of given ones, and those of packets' metadata.
+//! Not known yet: clones of given ones, and those of packets' metadata.
 
 use crate::call::arg::Args;
 use crate::call::kfunc::{KfuncCall, unsupported};
@@ -461,15 +461,17 @@ impl Path<'_> {
         if usage == MemUse::Write {
             self.share(&call.values[2], size)?;
         }
-        if let Kind::DynptrPtr(_) = call.values[0].kind {
-            let what = "a slice of a given dynamic pointer".to_owned();
-            return Err(Reject::Unsupported { what });
-        }
-        let backing = match (dynptr.source.is_packet(), call.values[2].kind) {
-            (true, Kind::Stack(frame)) => Backing::PacketOrStack(frame),
-            (false, Kind::Stack(frame)) => Backing::OwnOrStack(frame),
-            (true, _) => Backing::Packet,
-            (false, _) => Backing::Own,
+        let buffer = match call.values[2].kind {
+            Kind::Stack(frame) => Some(frame),
+            _ => None,
+        };
+        // What comes of a given one ends with the function that it was given to, too.
+        let frame = buffer.max(call.values[0].kind.slice_frame());
+        let backing = match (dynptr.source.is_packet(), frame) {
+            (true, Some(frame)) => Backing::PacketOrStack(frame),
+            (false, Some(frame)) => Backing::OwnOrStack(frame),
+            (true, None) => Backing::Packet,
+            (false, None) => Backing::Own,
         };
         let mem = Mem {
             bytes,
