@@ -22,6 +22,7 @@ mod layout;
 pub mod limits;
 mod parse;
 mod proto;
+mod special;
 mod types;
 pub mod value;
 mod wire;
@@ -35,4 +36,7 @@ pub use ext::{
 };
 pub use proto::proto;
 pub use skep_uapi::TypeId;
+pub use special::{
+    Contains, Kptr, KptrForm, SpecialError, SpecialField, SpecialKind, special_fields,
+};
 pub use types::*;

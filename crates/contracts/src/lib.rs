@@ -23,7 +23,7 @@ pub use helper::{
     helper_in, helpers,
 };
 pub use kfunc::{KfuncArg, KfuncFlags, KfuncProto, KfuncRet, KfuncRule, kfunc, kfuncs};
-pub use map_type::{MapTypeRule, map_type_rule};
+pub use map_type::{MapBtf, MapTypeRule, map_type_rule};
 pub use prog_type::{
     LegacyPacket, Loaders, ProgTypeRow, ReturnRange, ReturnRule, Running, Sleeping, prog_type,
     prog_types,

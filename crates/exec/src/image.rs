@@ -5,7 +5,7 @@ use skep_isa::InsnIdx;
 use skep_jit::{CallModel, Code, CompileError, Options, Reloc, RelocKind, Symbol, Target};
 use skep_maps::{DeviceMap, MapRef};
 use skep_sys::{CodePages, CodePagesMut, Placement};
-use skep_uapi::{Arch, HelperId, MapId};
+use skep_uapi::{Arch, HelperId, MapId, MapType};
 use skep_verifier::UsedMap;
 use skep_xlate::Xlated;
 use std::fmt;
@@ -37,6 +37,13 @@ pub enum PublishError {
         /// Index into the program's map table.
         index: usize,
     },
+    /// The map at this index of the table has a definition only.
+    NoMapBody {
+        /// Index into the program's map table.
+        index: usize,
+        /// Its type.
+        map_type: MapType,
+    },
     /// A reference to a map that the program does not have, or to a value of a map without global data.
     BadSymbol(Symbol),
     /// The host gave no memory for code.
@@ -54,6 +61,12 @@ impl fmt::Display for PublishError {
                 write!(
                     f,
                     "map {index} is not the one that the program was verified against"
+                )
+            }
+            Self::NoMapBody { map_type, .. } => {
+                write!(
+                    f,
+                    "it uses a map of type {map_type}, which skep only has the definition of"
                 )
             }
             Self::BadSymbol(symbol) => write!(f, "cannot resolve {symbol:?}"),
@@ -195,13 +208,16 @@ fn check_maps(xlated: &Xlated, maps: &[MapRef]) -> Result<(), PublishError> {
     if let Some(index) = used.iter().zip(maps).position(|pair| !is_same(pair)) {
         return Err(PublishError::OtherMap { index });
     }
-    if used.len() == maps.len() {
-        Ok(())
-    } else {
-        Err(PublishError::OtherMap {
+    if used.len() != maps.len() {
+        return Err(PublishError::OtherMap {
             index: used.len().min(maps.len()),
-        })
+        });
     }
+    if let Some(index) = maps.iter().position(|map| map.object().is_only_defined()) {
+        let map_type = used[index].map_type;
+        return Err(PublishError::NoMapBody { index, map_type });
+    }
+    Ok(())
 }
 
 fn check_helpers(xlated: &Xlated) -> Result<(), PublishError> {

@@ -25,6 +25,7 @@ fn map(id: u32, value_size: u32) -> MapRef {
         value_size,
         max_entries: 1,
         map_flags: 0,
+        map_extra: 0,
         cpus: 1,
     };
     let devices: Arc<dyn Devices> = Arc::new(NoDevices);
@@ -44,6 +45,7 @@ fn publish(maps: Vec<MapRef>) -> Result<Image, PublishError> {
         max_entries: 1,
         map_flags: 0,
         constant: None,
+        ..MapDesc::default()
     };
     let env = Env {
         prog_type: ProgType::XDP,

@@ -43,6 +43,7 @@ fn map(map_type: MapType) -> MapRef {
         value_size: 4,
         max_entries: 8,
         map_flags: 0,
+        map_extra: 0,
         cpus: 1,
     };
     let map = skep_maps::create(&def, &(Arc::new(All) as Arc<dyn Devices>)).unwrap();
@@ -65,6 +66,7 @@ fn image(body: &str, map: &MapRef) -> Image {
         max_entries: header.max_entries,
         map_flags: 0,
         constant: None,
+        ..MapDesc::default()
     };
     let env = Env {
         prog_type: ProgType::XDP,

@@ -1,6 +1,6 @@
 //! Objects with ids, and what each holds.
 
-use skep_btf::Btf;
+use skep_btf::{Btf, SpecialField};
 use skep_exec::{Compiled, Image, RunError};
 use skep_maps::MapRef;
 use skep_uapi::{
@@ -125,6 +125,10 @@ pub struct MapBody {
     pub map: MapRef,
     /// BTF of key and value.
     pub btf: Option<Arc<BtfObject>>,
+    /// Special fields of the value, in order of offset.
+    pub fields: Arc<[SpecialField]>,
+    /// Template of the maps in a map of maps. It may be gone otherwise; only its definition counts.
+    pub inner: Option<Arc<MapBody>>,
     /// Whether commands may no longer write.
     pub frozen: AtomicBool,
     /// Commands that write right now; freezing waits for none of them, it refuses (EBUSY).
@@ -137,7 +141,7 @@ pub struct BtfObject {
     /// Id.
     pub id: BtfId,
     /// Parsed.
-    pub btf: Btf,
+    pub btf: Arc<Btf>,
     /// As it was loaded.
     pub data: Vec<u8>,
 }

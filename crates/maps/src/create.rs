@@ -1,11 +1,12 @@
 //! The one table from map type to constructor.
 
 use crate::array::Array;
+use crate::defined::Defined;
 use crate::devmap::{DevMap, Shape};
 use crate::hash::Hash;
 use crate::layout::stride;
 use crate::percpu_array::PercpuArray;
-use crate::{Devices, Map, MapDef, MapRef};
+use crate::{Devices, Map, MapDef, MapRef, rules};
 use skep_abi::MapHeader;
 use skep_memory::Shared;
 use skep_uapi::{Errno, MapType};
@@ -35,6 +36,9 @@ impl Made {
 /// As `BPF_MAP_CREATE`: EINVAL for attributes that the type does not take (or a type that skep does not know), E2BIG for sizes
 /// beyond its limits, ENOMEM.
 pub fn create(def: &MapDef, devices: &Arc<dyn Devices>) -> Result<MapRef, Errno> {
+    if def.map_extra != 0 && !matches!(def.map_type, MapType::BLOOM_FILTER | MapType::ARENA) {
+        return Err(Errno::EINVAL);
+    }
     let made = match def.map_type {
         MapType::ARRAY => {
             let map = Array::new(def)?;
@@ -55,7 +59,10 @@ pub fn create(def: &MapDef, devices: &Arc<dyn Devices>) -> Result<MapRef, Errno>
         MapType::HASH => Made::opaque(Hash::new(def)?),
         MapType::DEVMAP => Made::opaque(DevMap::new(def, Shape::Array, devices)?),
         MapType::DEVMAP_HASH => Made::opaque(DevMap::new(def, Shape::Hash, devices)?),
-        _ => return Err(Errno::EINVAL),
+        _ => {
+            rules::check(def)?;
+            Made::opaque(Defined)
+        }
     };
     let header = MapHeader {
         map_type: def.map_type.0,

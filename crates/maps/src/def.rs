@@ -17,6 +17,8 @@ pub struct MapDef {
     pub max_entries: u32,
     /// `BPF_F_*` map flags.
     pub map_flags: u32,
+    /// `map_extra`: hash functions of a bloom filter, address of an arena.
+    pub map_extra: u64,
     /// CPU slots of the machine, at least 1.
     pub cpus: u32,
 }
@@ -32,6 +34,7 @@ impl MapDef {
             value_size: create.value_size,
             max_entries: create.max_entries,
             map_flags: create.map_flags,
+            map_extra: create.map_extra,
             cpus,
         }
     }

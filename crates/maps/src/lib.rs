@@ -14,12 +14,14 @@ mod array;
 mod chains;
 mod create;
 mod def;
+mod defined;
 mod device;
 mod devmap;
 mod hash;
 mod layout;
 mod map;
 mod percpu_array;
+mod rules;
 mod slab;
 
 pub use create::create;

@@ -59,6 +59,11 @@ pub trait Map: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Whether there is nothing behind the definition: a program that uses the map must not run.
+    fn is_only_defined(&self) -> bool {
+        false
+    }
+
     /// The region of values that holds `addr`, for checked runs.
     fn region_of(&self, addr: u64) -> Option<Region>;
 

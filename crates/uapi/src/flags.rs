@@ -24,16 +24,27 @@ pub const BPF_F_NUMA_NODE: u32 = 1 << 2;
 pub const BPF_F_RDONLY: u32 = 1 << 3;
 /// Map: write-only from the bpf(2) side (`BPF_F_WRONLY`).
 pub const BPF_F_WRONLY: u32 = 1 << 4;
+/// Map: stacks are kept as build id and offset (`BPF_F_STACK_BUILD_ID`).
+pub const BPF_F_STACK_BUILD_ID: u32 = 1 << 5;
 /// Map: seed 0 for the hash (`BPF_F_ZERO_SEED`).
 pub const BPF_F_ZERO_SEED: u32 = 1 << 6;
 /// Map: read-only from the program side (`BPF_F_RDONLY_PROG`).
 pub const BPF_F_RDONLY_PROG: u32 = 1 << 7;
 /// Map: write-only from the program side (`BPF_F_WRONLY_PROG`).
 pub const BPF_F_WRONLY_PROG: u32 = 1 << 8;
+/// Map: copied to sockets that come of one (`BPF_F_CLONE`).
+pub const BPF_F_CLONE: u32 = 1 << 9;
 /// Map: can be mapped into memory (`BPF_F_MMAPABLE`).
 pub const BPF_F_MMAPABLE: u32 = 1 << 10;
+/// Map: elements outlive the handle that put them in (`BPF_F_PRESERVE_ELEMS`).
+pub const BPF_F_PRESERVE_ELEMS: u32 = 1 << 11;
 /// Map: inner maps may have other sizes (`BPF_F_INNER_MAP`).
 pub const BPF_F_INNER_MAP: u32 = 1 << 12;
+
+/// Map: an arena's absent pages give a signal (`BPF_F_SEGV_ON_FAULT`).
+pub const BPF_F_SEGV_ON_FAULT: u32 = 1 << 17;
+/// Map: an arena's addresses are not converted to the user's (`BPF_F_NO_USER_CONV`).
+pub const BPF_F_NO_USER_CONV: u32 = 1 << 18;
 
 /// Redirection through a map: to all of its interfaces (`BPF_F_BROADCAST`).
 pub const BPF_F_BROADCAST: u64 = 1 << 3;

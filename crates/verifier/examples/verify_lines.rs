@@ -32,6 +32,7 @@ fn map(value: &Value) -> MapDesc {
         max_entries: number(value, "max"),
         map_flags: number(value, "flags"),
         constant: value["constant"].as_str().and_then(hex).map(Into::into),
+        ..MapDesc::default()
     }
 }
 

@@ -7,7 +7,7 @@ use skep_uapi::{AttachType, MapId, MapType, ProgType, TypeId};
 use std::sync::Arc;
 
 /// A map as the verifier needs it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct MapDesc {
     /// Descriptor number by which instructions name it.
     pub fd: i32,
@@ -27,6 +27,16 @@ pub struct MapDesc {
     pub map_flags: u32,
     /// The value of a frozen, read-only single-entry array, whose loads are constants.
     pub constant: Option<Arc<[u8]>>,
+    /// `map_extra`: hash functions of a bloom filter, address of an arena.
+    pub map_extra: u64,
+    /// BTF of key and value.
+    pub btf: Option<Arc<skep_btf::Btf>>,
+    /// Type of the value in `btf`; 0 for none.
+    pub value_type: TypeId,
+    /// Special fields of the value, in order of offset.
+    pub fields: Arc<[skep_btf::SpecialField]>,
+    /// Definition of the maps in a map of maps.
+    pub inner: Option<Arc<MapDesc>>,
 }
 
 /// A `bpf_func_info` record.

@@ -245,6 +245,19 @@ rejects! {
     /// A read of a map that programs only write.
     MapReadForbidden { at: InsnIdx, value_bytes: u32, off: i64, size: u32 } EACCES
         "read from map forbidden, value_size={value_bytes} off={off} size={size}";
+    /// A map of sockets, given to a helper that reads or writes values.
+    SocketMapArg { at: InsnIdx } EINVAL "invalid arg_type for sockmap/sockhash";
+    /// An access to a field of a value that belongs to helpers.
+    SpecialField { at: InsnIdx, name: &'static str } EACCES "{name} cannot be accessed directly by load/store";
+    /// A kernel pointer's place in a value, given to a helper as memory.
+    KptrIndirect { at: InsnIdx, name: &'static str } EACCES "{name} cannot be accessed indirectly by helper";
+    /// A kernel pointer in a value, at an unknown offset.
+    KptrVariable { at: InsnIdx } EACCES "kptr access cannot have variable offset";
+    /// An access to a part of a kernel pointer in a value.
+    KptrMisaligned { at: InsnIdx, name: &'static str, expected: u32, off: i64 } EACCES
+        "{name} access misaligned expected={expected} off={off}";
+    /// An access to fewer bytes than a kernel pointer has.
+    KptrSize { at: InsnIdx, name: &'static str } EACCES "{name} access size must be BPF_DW";
     /// A helper that changes a map which programs only read.
     MapUpdateForbidden { at: InsnIdx } EACCES "write into map forbidden";
     /// A write through a pointer to a map.

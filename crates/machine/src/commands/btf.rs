@@ -28,7 +28,7 @@ pub(crate) fn load(connection: &Connection, data: Vec<u8>, log_level: u32) -> Re
     let made = connection.machine().btfs.insert(|id| {
         Ok(BtfObject {
             id: BtfId(id),
-            btf,
+            btf: btf.into(),
             data,
         })
     });

@@ -1,7 +1,7 @@
 //! `BPF_MAP_*`.
 
-use crate::{BtfObject, Connection, MapBody, Object, name};
-use skep_btf::{Btf, Int, Kind};
+use super::map_btf;
+use crate::{Connection, MapBody, Object, name};
 use skep_contracts::map_type_rule;
 use skep_maps::MapDef;
 use skep_uapi::{
@@ -27,22 +27,22 @@ pub(crate) fn create(connection: &Connection, create: MapCreate) -> Result<Value
     if has_all(BPF_F_RDONLY | BPF_F_WRONLY) || has_all(BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG) {
         return Err(Errno::EINVAL);
     }
-    if create.inner_map.is_some() || create.map_extra != 0 {
-        return Err(Errno::EINVAL);
-    }
     let btf = create.btf.map(|handle| connection.btf(handle));
     let typed = [create.btf_key_type_id, create.btf_value_type_id] != [TypeId(0); 2];
     let btf = btf.transpose()?.filter(|_| typed);
-    check_btf(&create, btf.as_deref())?;
+    let inner = inner_map(connection, &create)?;
     let machine = connection.machine();
     let made = machine.maps.insert(|id| {
         let def = MapDef::new(MapId(id), &create, machine.config().cpus);
         let map = skep_maps::create(&def, &machine.devices)?;
+        let fields = map_btf::check(&create, btf.as_deref())?;
         Ok(MapBody {
             id: MapId(id),
             create,
             map,
             btf,
+            fields: fields.into(),
+            inner,
             frozen: AtomicBool::new(false),
             writers: AtomicU64::new(0),
         })
@@ -51,42 +51,31 @@ pub(crate) fn create(connection: &Connection, create: MapCreate) -> Result<Value
     connection.open(Object::Map(map)).map(Value::Handle)
 }
 
-/// Types of key and value must exist and have the map's sizes; maps of interfaces take none even then (ENOTSUPP). Of arrays, the key must be a 32-bit integer; only an array of one
-/// entry that is global data, whose key means nothing, may leave the key without a type.
-fn check_btf(create: &MapCreate, btf: Option<&BtfObject>) -> Result<(), Errno> {
-    let (key, value) = (create.btf_key_type_id, create.btf_value_type_id);
-    let Some(BtfObject { btf, .. }) = btf else {
-        let untyped = key == TypeId(0) && value == TypeId(0);
-        return if untyped { Ok(()) } else { Err(Errno::EINVAL) };
-    };
-    let of_devices = is_of_devices(create.map_type);
-    let key_good = if key == TypeId(0) {
-        let is_global_data = create.map_type == MapType::ARRAY
-            && create.max_entries == 1
-            && matches!(btf.get(value).map(|ty| &ty.kind), Some(Kind::Datasec(_)));
-        of_devices || is_global_data
-    } else {
-        let is_array = matches!(create.map_type, MapType::ARRAY | MapType::PERCPU_ARRAY);
-        btf.size_of(key) == Some(create.key_size) && (!is_array || is_index(btf, key))
-    };
-    let good = key_good && value != TypeId(0) && btf.size_of(value) == Some(create.value_size);
-    match (good, of_devices) {
-        (true, false) => Ok(()),
-        (true, true) => Err(Errno::ENOTSUPP),
-        (false, _) => Err(Errno::EINVAL),
+/// The template of a map of maps; others do not look at what is given.
+fn inner_map(connection: &Connection, create: &MapCreate) -> Result<Option<Arc<MapBody>>, Errno> {
+    if !is_of_maps(create.map_type) {
+        return Ok(None);
     }
+    let handle = create.inner_map.ok_or(Errno::EINVAL)?;
+    let inner = connection.map(handle)?;
+    match inner.create.map_type {
+        outer if is_of_maps(outer) => Err(Errno::EINVAL),
+        MapType::PROG_ARRAY
+        | MapType::CGROUP_STORAGE
+        | MapType::PERCPU_CGROUP_STORAGE
+        | MapType::STRUCT_OPS => Err(Errno::ENOTSUPP),
+        _ => Ok(Some(inner)),
+    }
+}
+
+/// Whether a map's entries are maps.
+fn is_of_maps(map_type: MapType) -> bool {
+    matches!(map_type, MapType::ARRAY_OF_MAPS | MapType::HASH_OF_MAPS)
 }
 
 /// Whether a map's entries are interfaces.
 fn is_of_devices(map_type: MapType) -> bool {
     matches!(map_type, MapType::DEVMAP | MapType::DEVMAP_HASH)
-}
-
-/// Whether a type is a 32-bit integer, whatever it is called.
-fn is_index(btf: &Btf, key: TypeId) -> bool {
-    let key = btf.resolve(key).and_then(|key| btf.get(key));
-    let whole = |int: &Int| int.size == 4 && int.bits == 32 && int.bit_offset == 0;
-    matches!(key.map(|ty| &ty.kind), Some(Kind::Int(int)) if whole(int))
 }
 
 /// The map of a handle, if its flags allow what the command wants.
@@ -103,6 +92,14 @@ fn open(connection: &Connection, handle: Handle, want: Want) -> Result<Arc<MapBo
         return Err(Errno::EPERM);
     }
     Ok(map)
+}
+
+/// Refuses (EOPNOTSUPP) commands on elements of a map that skep has the definition of only, whatever the key.
+fn has_elements(map: &MapBody) -> Result<(), Errno> {
+    if map.map.object().is_only_defined() {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    Ok(())
 }
 
 fn check_key(map: &MapBody, key: &[u8]) -> Result<(), Errno> {
@@ -124,6 +121,7 @@ pub(crate) fn lookup(
     if flags != 0 {
         return Err(Errno::EINVAL);
     }
+    has_elements(&map)?;
     check_key(&map, key)?;
     map.map.object().read(key).map(Value::Bytes)
 }
@@ -145,6 +143,7 @@ pub(crate) fn update(
     flags: u64,
 ) -> Result<Value, Errno> {
     let map = open(connection, handle, Want::Write)?;
+    has_elements(&map)?;
     check_key(&map, key)?;
     refuse_device_program(connection, &map, value)?;
     write(&map, || map.map.object().write(key, value, flags)).map(|()| Value::Unit)
@@ -170,6 +169,7 @@ fn refuse_device_program(
 
 pub(crate) fn delete(connection: &Connection, handle: Handle, key: &[u8]) -> Result<Value, Errno> {
     let map = open(connection, handle, Want::Write)?;
+    has_elements(&map)?;
     check_key(&map, key)?;
     write(&map, || map.map.object().delete(key)).map(|()| Value::Unit)
 }
@@ -193,6 +193,7 @@ pub(crate) fn next_key(
     key: Option<&[u8]>,
 ) -> Result<Value, Errno> {
     let map = open(connection, handle, Want::Read)?;
+    has_elements(&map)?;
     if let Some(key) = key {
         check_key(&map, key)?;
     }

@@ -6,6 +6,7 @@ pub(crate) mod examine;
 pub(crate) mod ids;
 pub(crate) mod link;
 pub(crate) mod map;
+mod map_btf;
 pub(crate) mod net;
 pub(crate) mod pin;
 pub(crate) mod prog_info;

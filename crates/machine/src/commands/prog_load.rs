@@ -315,14 +315,15 @@ fn named_fd(insn: &Insn, fd_array: &[Handle]) -> Option<i32> {
     }
 }
 
-fn describe(referenced: &Referenced) -> MapDesc {
-    let (map, create) = (&referenced.map, &referenced.map.create);
+/// A map as the verifier sees it; `fd` is how the program names it.
+fn describe(map: &MapBody, fd: i32) -> MapDesc {
+    let create = &map.create;
     let constant = create.map_type == MapType::ARRAY
         && create.max_entries == 1
         && create.map_flags & BPF_F_RDONLY_PROG != 0
         && map.frozen.load(Ordering::SeqCst);
     MapDesc {
-        fd: referenced.fd,
+        fd,
         id: map.id,
         name: create.name.clone(),
         map_type: create.map_type,
@@ -334,7 +335,20 @@ fn describe(referenced: &Referenced) -> MapDesc {
             .then(|| map.map.object().read(&[0; 4]).ok())
             .flatten()
             .map(Into::into),
+        map_extra: create.map_extra,
+        btf: map.btf.as_ref().map(|btf| Arc::clone(&btf.btf)),
+        value_type: create.btf_value_type_id,
+        fields: Arc::clone(&map.fields),
+        inner: map.inner.as_ref().map(|inner| describe_inner(inner)),
     }
+}
+
+/// What is known of the maps in a map of maps: their definition, not their content. Maps of maps are not in one another.
+fn describe_inner(inner: &MapBody) -> Arc<MapDesc> {
+    Arc::new(MapDesc {
+        constant: None,
+        ..describe(inner, -1)
+    })
 }
 
 /// Does something in the environment that a load gives its program.
@@ -344,7 +358,7 @@ pub(super) fn with_env<R>(
     info: &Info,
     work: impl FnOnce(&Env<'_>) -> R,
 ) -> R {
-    let descs: Vec<_> = maps.iter().map(describe).collect();
+    let descs: Vec<_> = maps.iter().map(|map| describe(&map.map, map.fd)).collect();
     // What no instruction names is no map of the program's: the verifier refuses the index, should one name it after all.
     let index_of = |handle: &Handle| {
         let fd = handle.0.cast_signed();
@@ -352,7 +366,7 @@ pub(super) fn with_env<R>(
         index.unwrap_or(usize::MAX)
     };
     let fd_array: Vec<_> = load.fd_array.iter().map(index_of).collect();
-    let btf: Option<&Btf> = info.btf.as_ref().map(|btf| &btf.btf);
+    let btf: Option<&Btf> = info.btf.as_ref().map(|btf| btf.btf.as_ref());
     let env = Env {
         prog_type: load.prog_type,
         expected_attach_type: load.expected_attach_type,

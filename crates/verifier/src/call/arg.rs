@@ -3,6 +3,7 @@
 use crate::limits::ARG_SIZE_MAX;
 use crate::log::trace::helper_name;
 use crate::mem::align::aligned;
+use crate::mem::special::Toucher;
 use crate::mem::stack::Extent;
 use crate::path::Path;
 use crate::reject::{Dir, Reject};
@@ -10,6 +11,7 @@ use crate::state::dynptr::Dynptr;
 use crate::state::{Kind, MapIdx, MemUse, Object, Reg};
 use skep_contracts::{ArgKind, HelperProto, PacketArgs};
 use skep_isa::Reg as R;
+use skep_uapi::MapType;
 
 /// What Linux lists as possible where memory is wanted.
 const MEMORY: &str = "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_";
@@ -168,6 +170,7 @@ impl Path<'_> {
     /// Checks argument `index` (0 is r1).
     pub(crate) fn check_arg(&mut self, args: &mut Args, index: usize) -> Result<(), Reject> {
         let (kind, reg) = (args.row.args[index], R::ALL[index + 1]);
+        let kind = self.of_sockets(args, kind)?;
         let value = self.read(reg)?;
         args.values[index] = value;
         if kind == ArgKind::Anything {
@@ -246,6 +249,22 @@ impl Path<'_> {
                 Ok(())
             }
             ArgKind::ConstStr => self.check_const_str(reg, &value),
+        }
+    }
+
+    /// The value of a map of sockets is a socket, where a helper puts one in; helpers that do anything else with values do not
+    /// take such maps.
+    fn of_sockets(&self, args: &Args, kind: ArgKind) -> Result<ArgKind, Reject> {
+        let sockets = args.map.is_some_and(|map| {
+            let map_type = self.map(map).map_type;
+            matches!(map_type, MapType::SOCKMAP | MapType::SOCKHASH)
+        });
+        match kind {
+            ArgKind::MapValue if sockets => Ok(ArgKind::SockOrBtf),
+            ArgKind::MapValueOrNull | ArgKind::MapValueWrite if sockets => {
+                Err(Reject::SocketMapArg { at: self.at })
+            }
+            other => Ok(other),
         }
     }
 
@@ -355,9 +374,9 @@ impl Path<'_> {
                 self.check_map_direction(map, dir, off, size)?;
                 if bytes == 0 && empty == Empty::Allowed {
                     // Nothing is touched, but the address must still be one of the value.
-                    return self.check_map_value(reg, value, map, off, 1);
+                    return self.check_map_value(reg, value, map, off, 1, Toucher::Helper);
                 }
-                self.check_map_value(reg, value, map, off, i64::from(size))
+                self.check_map_value(reg, value, map, off, i64::from(size), Toucher::Helper)
             }
             Kind::Stack(frame) => {
                 let extent = self.stack_extent(reg, value, off, bytes, dir)?;
@@ -418,7 +437,7 @@ impl Path<'_> {
         };
         let off = i64::from(value.off);
         let rest = i64::from(desc.value_size) - off;
-        self.check_map_value(reg, value, map, off, rest)?;
+        self.check_map_value(reg, value, map, off, rest, Toucher::Helper)?;
         usize::try_from(off.wrapping_add(var.cast_signed()))
             .ok()
             .and_then(|start| bytes.get(start..))

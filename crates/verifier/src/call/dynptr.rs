@@ -13,6 +13,7 @@ use crate::call::arg::Args;
 use crate::call::kfunc::{KfuncCall, unsupported};
 use crate::limits::{ARG_SIZE_MAX, STACK_BYTES_MAX};
 use crate::log::trace::helper_name;
+use crate::mem::special::Toucher;
 use crate::mem::stack::Extent;
 use crate::path::Path;
 use crate::reject::{Dir, Reject};
@@ -358,7 +359,14 @@ impl Path<'_> {
             Kind::MapValue(map) => {
                 let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
                 self.check_map_direction(map, Dir::Write, off, bytes)?;
-                self.check_map_value(reg, buffer, map, off, i64::from(bytes.max(1)))
+                self.check_map_value(
+                    reg,
+                    buffer,
+                    map,
+                    off,
+                    i64::from(bytes.max(1)),
+                    Toucher::Helper,
+                )
             }
             _ => {
                 let what = format!("a slice's buffer of kind {}", buffer.kind.name());

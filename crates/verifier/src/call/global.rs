@@ -1,5 +1,6 @@
 //! Global functions: taken by their prototype where they are called, walked by themselves with whatever the prototype allows.
 
+use crate::mem::special::Toucher;
 use crate::mem::stack::Extent;
 use crate::path::Path;
 use crate::program::{Nullable, Param};
@@ -168,7 +169,7 @@ impl Path<'_> {
             Kind::MapValue(map) => {
                 self.check_map_direction(map, Dir::Read, off, bytes)?;
                 self.check_map_direction(map, Dir::Write, off, bytes)?;
-                self.check_map_value(reg, &memory, map, off, size)
+                self.check_map_value(reg, &memory, map, off, size, Toucher::Helper)
             }
             Kind::MapKey(_) | Kind::Mem(_) => {
                 self.check_argument_region(reg, &memory, Dir::Read, size)?;

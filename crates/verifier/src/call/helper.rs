@@ -123,7 +123,7 @@ impl Path<'_> {
         if row.id == HelperId::TAIL_CALL && desc.map_type != MapType::PROG_ARRAY {
             return Err(Reject::TailCallMap { at });
         }
-        if !rule.helpers.contains(&row.id) {
+        if !rule.helpers.contains(&row.id) || !rule.lets_change(row.id, self.env.prog_type) {
             return Err(Reject::MapTypeHelper {
                 at,
                 map_type: desc.map_type.0,

@@ -48,9 +48,15 @@ impl Path<'_> {
                     let what = "a helper that returns a value of no map".to_owned();
                     return Err(Reject::Unsupported { what });
                 };
-                if self.map(map).map_type == MapType::XSKMAP {
-                    let what = "the socket that a lookup in an xskmap gives".to_owned();
-                    return Err(Reject::Unsupported { what });
+                match self.map(map).map_type {
+                    MapType::SOCKMAP | MapType::SOCKHASH => {
+                        return Ok(self.acquired(Kind::ObjectOrNull(Object::Sock)));
+                    }
+                    MapType::XSKMAP | MapType::ARRAY_OF_MAPS | MapType::HASH_OF_MAPS => {
+                        let what = "what a lookup in this type of map gives".to_owned();
+                        return Err(Reject::Unsupported { what });
+                    }
+                    _ => {}
                 }
                 if self.key_is_present(args) {
                     Reg::pointer(Kind::MapValue(map))

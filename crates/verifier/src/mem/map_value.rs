@@ -1,5 +1,6 @@
 //! Values of maps: inside the value, and only in the directions that the map allows.
 
+use super::special::Toucher;
 use super::{Cell, Extend};
 use crate::limits::POINTER_OFFSET_MAX;
 use crate::path::Path;
@@ -18,7 +19,14 @@ impl Path<'_> {
     ) -> Result<Reg, Reject> {
         let bytes = i64::from(cell.size.bytes());
         self.check_map_direction(map, Dir::Read, cell.fixed(), cell.size.bytes())?;
-        self.check_map_value(cell.reg, &cell.base, map, cell.fixed(), bytes)?;
+        self.check_map_value(
+            cell.reg,
+            &cell.base,
+            map,
+            cell.fixed(),
+            bytes,
+            Toucher::Insn,
+        )?;
         let known = cell.base.value.as_const().and_then(|var| {
             let at = cell.fixed().checked_add(var.cast_signed())?;
             self.constant_at(map, at, cell.size, extend)
@@ -29,7 +37,14 @@ impl Path<'_> {
     pub(super) fn check_map_value_write(&self, cell: &Cell, map: MapIdx) -> Result<(), Reject> {
         let bytes = i64::from(cell.size.bytes());
         self.check_map_direction(map, Dir::Write, cell.fixed(), cell.size.bytes())?;
-        self.check_map_value(cell.reg, &cell.base, map, cell.fixed(), bytes)
+        self.check_map_value(
+            cell.reg,
+            &cell.base,
+            map,
+            cell.fixed(),
+            bytes,
+            Toucher::Insn,
+        )
     }
 
     /// Whether programs may read or write this map's values.
@@ -61,7 +76,8 @@ impl Path<'_> {
         }
     }
 
-    /// Checks that `size` bytes at `off` plus the pointer's variable offset are inside the value.
+    /// Checks that `size` bytes at `off` plus the pointer's variable offset are inside the value, and none of its special
+    /// fields.
     pub(crate) fn check_map_value(
         &self,
         reg: R,
@@ -69,6 +85,7 @@ impl Path<'_> {
         map: MapIdx,
         off: i64,
         size: i64,
+        toucher: Toucher,
     ) -> Result<(), Reject> {
         let at = self.at;
         let value_bytes = self.map(map).value_size;
@@ -95,7 +112,8 @@ impl Path<'_> {
         if umax >= POINTER_OFFSET_MAX.cast_unsigned() {
             return Err(Reject::UnboundedOffset { at, reg });
         }
-        inside(umax.cast_signed() + off, Bound::Max)
+        inside(umax.cast_signed() + off, Bound::Max)?;
+        self.check_special_fields(map, base, off, size, toucher)
     }
 
     /// The number at a place of a map's value that can no longer change.

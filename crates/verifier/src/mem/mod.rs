@@ -6,6 +6,7 @@ pub(crate) mod map_value;
 pub(crate) mod object;
 pub(crate) mod packet;
 pub(crate) mod region;
+pub(crate) mod special;
 pub(crate) mod stack;
 
 use crate::path::Path;

@@ -149,6 +149,7 @@ fn map(line: &str, fd: i32) -> MapDesc {
         max_entries,
         map_flags: option("flags").map_or(0, |text| text.parse().expect("a number")),
         constant: option("constant").map(|text| hex(text).into()),
+        ..MapDesc::default()
     }
 }
 

@@ -38,6 +38,7 @@ impl Asker {
                 max_entries,
                 map_flags: 0,
                 constant: None,
+                ..MapDesc::default()
             };
         let maps: Vec<MapDesc> = MAPS
             .iter()

@@ -388,4 +388,66 @@ int in_function(struct xdp_md *ctx)
 	return parse(data, data_end);
 }
 
+// A socket that is not released on one path.
+SEC("tc")
+int not_released(struct __sk_buff *skb)
+{
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *sock = bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+
+	if (!sock)
+		return 0;
+	if (sock->family == 2)
+		return 1;
+	bpf_sk_release(sock);
+	return 0;
+}
+
+// A socket that is used after its release.
+SEC("tc")
+int released(struct __sk_buff *skb)
+{
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *sock = bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+
+	if (!sock)
+		return 0;
+	bpf_sk_release(sock);
+	return sock->family;
+}
+
+// A field that a socket does not have.
+SEC("tc")
+int socket_field(struct __sk_buff *skb)
+{
+	struct bpf_sock *sock = skb->sk;
+
+	if (!sock)
+		return 0;
+	return *(volatile __u32 *)((void *)sock + 200);
+}
+
+// A pointer that is beyond the end where it is accessed.
+SEC("xdp")
+int packet_beyond(struct xdp_md *ctx)
+{
+	unsigned char *data = (void *)(long)ctx->data;
+	unsigned char *data_end = (void *)(long)ctx->data_end;
+	unsigned char *next = data + 8;
+
+	asm volatile("" : "+r"(next));
+	if (next > data_end)
+		return next[-4];
+	return XDP_PASS;
+}
+
+// An offset that is too large for any pointer.
+SEC("xdp")
+int value_far(struct xdp_md *ctx)
+{
+	struct value *value = find(0);
+
+	return value ? value->name[1 << 30] : XDP_PASS;
+}
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

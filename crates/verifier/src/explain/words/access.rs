@@ -3,9 +3,10 @@
 use super::Words;
 use crate::explain::Scene;
 use crate::explain::held::bytes_text;
+use crate::explain::origin;
 use crate::reject::{Bound, Dir, Reject};
 use crate::state::Kind;
-use skep_contracts::{FieldAccess, FieldKind, PacketEffect, helper};
+use skep_contracts::{ArgKind, FieldAccess, FieldKind, HelperProto, PacketEffect, helper};
 use skep_isa::{CallTarget, Insn, Reg as R};
 use skep_uapi::HelperId;
 
@@ -237,6 +238,10 @@ pub(super) fn other(scene: &Scene<'_>, reject: &Reject) -> Option<Words> {
             i64::from(ip_align) + i64::from(reg_off) + i64::from(off),
             size,
         )),
+        Reject::VariableBuffer { .. } | Reject::TracepointBuffer { .. } => Some(
+            Words::new("the tracepoint's buffer is accessed at an offset that is not a constant, or in front of it")
+                .advise("access its fields at constant offsets"),
+        ),
         Reject::AtomicKind { kind, .. } => Some(
             Words::new(format!("an atomic operation on {kind} is not allowed"))
                 .advise("atomic operations work on map values and the stack"),
@@ -277,16 +282,7 @@ fn no_memory(scene: &Scene<'_>, reg: R) -> Words {
             Words::new(format!("{reg} is null on this path"))
                 .advise("use the pointer only on the branch where it is not null")
         }
-        Kind::Scalar => match lost_packet(scene) {
-            Some(helper) => Words::new(format!(
-                "{reg} may have been a packet pointer, but {helper} moves the packet and makes all of them plain numbers"
-            ))
-            .advise(format!(
-                "read data and data_end from the context again after {helper}, and check the bounds again"
-            )),
-            None => Words::new(format!("{reg} is a plain number, and is used as a pointer"))
-                .advise("an address must come from the context, a map, the stack or a helper; read kernel memory with bpf_probe_read_kernel"),
-        },
+        Kind::Scalar => lost(scene, reg),
         Kind::PacketEnd => Words::new("data_end is only there to be compared with")
             .advise("access the packet through data"),
         Kind::MapPtr(_) => Words::new(format!("{reg} is a map, not a value in it"))
@@ -295,17 +291,51 @@ fn no_memory(scene: &Scene<'_>, reg: R) -> Words {
     }
 }
 
-/// A helper on this path that moves the packet, the last one.
-fn lost_packet(scene: &Scene<'_>) -> Option<String> {
-    let path = scene.path?;
-    let mut steps = path.trail.steps().iter().rev();
-    steps.find_map(|step| match scene.insns.get(step.at.index())? {
-        Insn::Call(CallTarget::Helper(id)) => {
-            let id = HelperId(id.cast_unsigned());
-            let moves = helper(id)?.packet == PacketEffect::Invalidates;
-            moves.then(|| Some(format!("bpf_{}", id.name()?)))?
-        }
-        _ => None,
+/// A number where a pointer is needed, which it may have been: helpers that move the packet or give up a reference make numbers
+/// of the pointers.
+fn lost(scene: &Scene<'_>, reg: R) -> Words {
+    let origins = scene
+        .path
+        .map_or_else(Vec::new, |path| origin::of(scene, path, reg));
+    let from = |start: &str| {
+        let first = origins.last();
+        first.is_some_and(|origin| origin.how.starts_with(start))
+    };
+    let moves = |row: &HelperProto| row.packet == PacketEffect::Invalidates;
+    let releases = |row: &HelperProto| row.args.contains(&ArgKind::SockReleased);
+    if from("read from the context's field 'data")
+        && let Some(helper) = last_call(scene, moves)
+    {
+        return Words::new(format!(
+            "{reg} was a packet pointer, but {helper} may move the packet, and made all of them plain numbers"
+        ))
+        .advise(format!(
+            "read data and data_end from the context again after {helper}, and check the bounds again"
+        ));
+    }
+    if from("returned by")
+        && let Some(helper) = last_call(scene, releases)
+    {
+        return Words::new(format!(
+            "{reg} was given up with {helper}, and is used afterwards"
+        ))
+        .advise(format!("use it only before {helper}"));
+    }
+    Words::new(format!("{reg} is a plain number, and is used as a pointer")).advise(
+        "an address must come from the context, a map, the stack or a helper; read kernel memory with bpf_probe_read_kernel",
+    )
+}
+
+/// The last helper that this path called of those that are `wanted`.
+fn last_call(scene: &Scene<'_>, wanted: impl Fn(&HelperProto) -> bool) -> Option<String> {
+    let mut steps = scene.path?.trail.steps().iter().rev();
+    steps.find_map(|step| {
+        let Insn::Call(CallTarget::Helper(id)) = scene.insns.get(step.at.index())? else {
+            return None;
+        };
+        let id = HelperId(id.cast_unsigned());
+        let row = helper(id).filter(|row| wanted(row))?;
+        Some(format!("bpf_{}", row.id.name()?))
     })
 }
 

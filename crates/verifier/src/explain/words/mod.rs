@@ -90,8 +90,12 @@ pub(super) fn subject(reject: &Reject) -> Option<R> {
         | J::SizeNotConst { reg, .. }
         | J::StrNotReadonly { reg, .. }
         | J::StrNotConst { reg, .. }
-        | J::GlobalArg { reg, .. } => Some(*reg),
-        J::ReturnKind { .. } | J::ReturnRange { .. } | J::GlobalReturn { .. } => Some(R::R0),
+        | J::GlobalArg { reg, .. }
+        | J::ReturnKind { reg, .. }
+        | J::ReturnRange { reg, .. }
+        | J::StackOpaqueArgument { reg, .. }
+        | J::ReleasedOffset { reg, .. } => Some(*reg),
+        J::GlobalReturn { .. } => Some(R::R0),
         J::BadFormat { .. } => Some(R::R1),
         _ => None,
     }

@@ -120,10 +120,14 @@ fn moved_by(scene: &Scene<'_>) -> String {
 fn results(scene: &Scene<'_>, reject: &Reject) -> Option<Words> {
     match *reject {
         Reject::ReturnRange {
-            context, min, max, ..
+            reg,
+            context,
+            min,
+            max,
+            ..
         } => {
             let got = scene
-                .reg(R::R0)
+                .reg(reg)
                 .map_or_else(String::new, |reg| number(&reg.value));
             let who = match context {
                 "program exit" => format!(
