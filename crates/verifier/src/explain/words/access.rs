@@ -238,6 +238,10 @@ pub(super) fn other(scene: &Scene<'_>, reject: &Reject) -> Option<Words> {
             i64::from(ip_align) + i64::from(reg_off) + i64::from(off),
             size,
         )),
+        Reject::VariableBuffer { .. } | Reject::TracepointBuffer { .. } => Some(
+            Words::new("the tracepoint's buffer is accessed at an offset that is not a constant, or in front of it")
+                .advise("access its fields at constant offsets"),
+        ),
         Reject::AtomicKind { kind, .. } => Some(
             Words::new(format!("an atomic operation on {kind} is not allowed"))
                 .advise("atomic operations work on map values and the stack"),
