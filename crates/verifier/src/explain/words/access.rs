@@ -104,6 +104,12 @@ pub(super) fn map_value(reject: &Reject) -> Option<Words> {
             bound,
             ..
         } => Some(outside("memory", bytes, off, size, bound)),
+        Reject::SpecialField { name, .. } | Reject::KptrIndirect { name, .. } => Some(
+            Words::new(format!(
+                "the access touches a {name} in the map value, which belongs to the kernel"
+            ))
+            .advise("access the other fields one by one, and leave this one to its helpers"),
+        ),
         Reject::MapKeyWrite { .. } => Some(
             Words::new("a map's key cannot be changed in place")
                 .advise("copy it, or delete the element and insert it anew"),
