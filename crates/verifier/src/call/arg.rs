@@ -133,8 +133,9 @@ fn fits(kind: ArgKind, value: &Reg) -> bool {
         ArgKind::SpinLock | ArgKind::Kptr | ArgKind::Timer => {
             matches!(value.kind, Kind::MapValue(_))
         }
-        ArgKind::StackOrNull | ArgKind::Dynptr | ArgKind::DynptrUninit => {
-            matches!(value.kind, Kind::Stack(_))
+        ArgKind::StackOrNull => matches!(value.kind, Kind::Stack(_)),
+        ArgKind::Dynptr | ArgKind::DynptrUninit => {
+            matches!(value.kind, Kind::Stack(_) | Kind::DynptrPtr(_))
         }
         ArgKind::Func => matches!(value.kind, Kind::Func(_)),
         ArgKind::RingbufRecord => {
@@ -411,7 +412,8 @@ impl Path<'_> {
             | Kind::Object(_)
             | Kind::ObjectOrNull(_)
             | Kind::MemOrNull(_)
-            | Kind::Func(_) => Err(Reject::ArgKindMismatch {
+            | Kind::Func(_)
+            | Kind::DynptrPtr(_) => Err(Reject::ArgKindMismatch {
                 at: self.at,
                 reg,
                 kind: value.kind.name(),

@@ -44,6 +44,10 @@ impl Path<'_> {
                 let value = Reg::pointer(Kind::MapValue(map));
                 self.call_back(subprog, [values[0], key, value, values[2], none])
             }
+            HelperId::USER_RINGBUF_DRAIN => {
+                let record = self.given_dynptr();
+                self.call_back(subprog, [record, values[2], none, none, none])
+            }
             _ => Err(Reject::Unsupported {
                 what: "this callback".to_owned(),
             }),

@@ -162,7 +162,7 @@ impl<'p, 'a> Explorer<'p, 'a> {
         }
         if let Some(call) = self.path.called_back.take() {
             let mut state = self.path.state.clone();
-            self.widen_since(call, &mut state);
+            self.widen_since(self.parent, call, &mut state);
             self.path.state = state;
         }
         if self.path.forks.is_empty() {
@@ -171,7 +171,9 @@ impl<'p, 'a> Explorer<'p, 'a> {
         let mut forks = std::mem::take(&mut self.path.forks);
         for mut fork in forks.drain(..) {
             if fork.widen == Widen::SinceLastVisit {
-                self.widen_since(at, &mut fork.state);
+                // The parent is this visit's own state.
+                let before = self.parent.and_then(|own| self.visited.parent_of(own));
+                self.widen_since(before, at, &mut fork.state);
             }
             self.visited.branch_left(self.parent);
             self.pending.push(Pending {

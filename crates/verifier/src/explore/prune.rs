@@ -302,10 +302,10 @@ impl Explorer<'_, '_> {
         self.pace = Pace::default();
     }
 
-    /// Numbers that changed since the last visit of `at` and that nobody depends on become unknown in `state`, so that loops
+    /// Numbers that changed since the last visit of `at`, from the stored state `from` back, and that nobody depends on become unknown in `state`, so that loops
     /// with counters meet a stored state. Sound: more values are allowed.
-    pub(super) fn widen_since(&self, at: InsnIdx, state: &mut State) {
-        let Some(old) = self.visited.previous_visit(self.parent, at, state) else {
+    pub(super) fn widen_since(&self, from: Option<StoredIdx>, at: InsnIdx, state: &mut State) {
+        let Some(old) = self.visited.previous_visit(from, at, state) else {
             return;
         };
         for index in 0..=state.top() {

@@ -209,14 +209,19 @@ impl Visited {
         }
     }
 
-    /// The last state before `parent` that was stored at `at` in the same calls.
+    /// The state that another came from.
+    pub(crate) fn parent_of(&self, index: StoredIdx) -> Option<StoredIdx> {
+        self.get(index).parent
+    }
+
+    /// The last state, from `from` back, that was stored at `at` in the same calls.
     pub(crate) fn previous_visit(
         &self,
-        parent: Option<StoredIdx>,
+        from: Option<StoredIdx>,
         at: InsnIdx,
         cur: &State,
     ) -> Option<&State> {
-        let mut next = self.get(parent?).parent;
+        let mut next = from;
         while let Some(index) = next {
             let stored = self.get(index);
             let state = stored.state.as_ref().filter(|_| stored.at == at);

@@ -150,7 +150,8 @@ fn write_reg(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt::Re
         | Kind::MapKey(_)
         | Kind::Mem(_)
         | Kind::MemOrNull(_)
-        | Kind::Func(_) => write_pointer(f, reg, names),
+        | Kind::Func(_)
+        | Kind::DynptrPtr(_) => write_pointer(f, reg, names),
     }
 }
 
@@ -211,7 +212,8 @@ fn write_pointer(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt
         | Kind::PacketEnd
         | Kind::Object(_)
         | Kind::ObjectOrNull(_)
-        | Kind::Func(_) => {}
+        | Kind::Func(_)
+        | Kind::DynptrPtr(_) => {}
     }
     match reg.value.as_const() {
         Some(0) => {}

@@ -35,6 +35,7 @@ impl Path<'_> {
             | Kind::Mem(_)
             | Kind::MemOrNull(_)
             | Kind::Func(_)
+            | Kind::DynptrPtr(_)
                 if strict =>
             {
                 ""
@@ -53,7 +54,8 @@ impl Path<'_> {
             | Kind::MapKey(_)
             | Kind::Mem(_)
             | Kind::MemOrNull(_)
-            | Kind::Func(_) => return Ok(()),
+            | Kind::Func(_)
+            | Kind::DynptrPtr(_) => return Ok(()),
         };
         if aligned(&cell.base.value, cell.fixed(), cell.size.bytes()) {
             return Ok(());

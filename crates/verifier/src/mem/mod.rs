@@ -128,7 +128,8 @@ impl Path<'_> {
             | Kind::PacketEnd
             | Kind::ObjectOrNull(_)
             | Kind::MemOrNull(_)
-            | Kind::Func(_) => {
+            | Kind::Func(_)
+            | Kind::DynptrPtr(_) => {
                 return Err(self.no_memory(cell));
             }
         };
@@ -177,7 +178,8 @@ impl Path<'_> {
             | Kind::PacketEnd
             | Kind::ObjectOrNull(_)
             | Kind::MemOrNull(_)
-            | Kind::Func(_) => {
+            | Kind::Func(_)
+            | Kind::DynptrPtr(_) => {
                 return Err(self.no_memory(cell));
             }
         };

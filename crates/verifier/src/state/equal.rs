@@ -142,7 +142,8 @@ impl Comparison<'_> {
             | Kind::PacketEnd
             | Kind::Object(_)
             | Kind::ObjectOrNull(_)
-            | Kind::Func(_) => self.exact(old, cur),
+            | Kind::Func(_)
+            | Kind::DynptrPtr(_) => self.exact(old, cur),
         }
     }
 

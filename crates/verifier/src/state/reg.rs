@@ -138,6 +138,8 @@ pub(crate) enum Kind {
     MemOrNull(Mem),
     /// A function of the program.
     Func(super::SubprogIdx),
+    /// A dynamic pointer that a called back function was given, valid as long as this frame.
+    DynptrPtr(u8),
 }
 
 impl Mem {
@@ -171,6 +173,7 @@ impl Kind {
             Self::Mem(mem) => mem.names()[0],
             Self::MemOrNull(mem) => mem.names()[1],
             Self::Func(_) => "func",
+            Self::DynptrPtr(_) => "dynptr_ptr",
         }
     }
 
@@ -192,7 +195,8 @@ impl Kind {
             | Self::Object(_)
             | Self::MapKey(_)
             | Self::Mem(_)
-            | Self::Func(_) => None,
+            | Self::Func(_)
+            | Self::DynptrPtr(_) => None,
         }
     }
 
@@ -223,12 +227,16 @@ impl Kind {
             | Self::Object(_)
             | Self::ObjectOrNull(_)
             | Self::MapKey(_)
-            | Self::Func(_) => None,
+            | Self::Func(_)
+            | Self::DynptrPtr(_) => None,
         }
     }
 
-    /// The frame in whose stack a slice may lie.
+    /// The frame with which a pointer ends: a slice that may lie in its stack, or what it was given.
     pub(crate) fn slice_frame(self) -> Option<u8> {
+        if let Self::DynptrPtr(frame) = self {
+            return Some(frame);
+        }
         match self.memory()?.backing {
             Backing::OwnOrStack(frame) | Backing::PacketOrStack(frame) => Some(frame),
             Backing::Own | Backing::Packet => None,

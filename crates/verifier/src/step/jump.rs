@@ -129,6 +129,7 @@ fn never_null(op: JmpOp, pointer: &Reg, number: &Reg) -> Option<bool> {
         | Kind::MapValueOrNull(_)
         | Kind::Packet
         | Kind::PacketMeta
+        | Kind::DynptrPtr(_)
         | Kind::PacketEnd
         | Kind::ObjectOrNull(_)
         | Kind::MemOrNull(_) => false,
