@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 /// The source of the refused programs, from where the tests run.
 const REFUSED: &str = "crates/cli/tests/walk/verify/refused.bpf.o";
 /// Programs of that file.
-const PROGRAMS: usize = 37;
+const PROGRAMS: usize = 39;
 
 fn world(program: &Program) -> World {
     let world = World::new(program);

@@ -36,6 +36,7 @@ impl Path<'_> {
             | Kind::Mem(_)
             | Kind::MemOrNull(_)
             | Kind::Func(_)
+            | Kind::DynptrPtr(_)
                 if strict =>
             {
                 ""
@@ -55,7 +56,8 @@ impl Path<'_> {
             | Kind::MapKey(_)
             | Kind::Mem(_)
             | Kind::MemOrNull(_)
-            | Kind::Func(_) => return Ok(()),
+            | Kind::Func(_)
+            | Kind::DynptrPtr(_) => return Ok(()),
         };
         if aligned(&cell.base.value, cell.fixed(), cell.size.bytes()) {
             return Ok(());

@@ -129,7 +129,8 @@ impl Path<'_> {
             | Kind::PacketEnd
             | Kind::ObjectOrNull(_)
             | Kind::MemOrNull(_)
-            | Kind::Func(_) => {
+            | Kind::Func(_)
+            | Kind::DynptrPtr(_) => {
                 return Err(self.no_memory(cell));
             }
         };
@@ -179,7 +180,8 @@ impl Path<'_> {
             | Kind::PacketEnd
             | Kind::ObjectOrNull(_)
             | Kind::MemOrNull(_)
-            | Kind::Func(_) => {
+            | Kind::Func(_)
+            | Kind::DynptrPtr(_) => {
                 return Err(self.no_memory(cell));
             }
         };

@@ -113,6 +113,7 @@ fn allows(cell: &Cell) -> bool {
         | Kind::MapKey(_)
         | Kind::Mem(_)
         | Kind::MemOrNull(_)
-        | Kind::Func(_) => true,
+        | Kind::Func(_)
+        | Kind::DynptrPtr(_) => true,
     }
 }

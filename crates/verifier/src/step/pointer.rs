@@ -85,7 +85,8 @@ impl Path<'_> {
             | Kind::MapKey(_)
             | Kind::Mem(_)
             | Kind::Packet
-            | Kind::PacketMeta => Ok(()),
+            | Kind::PacketMeta
+            | Kind::DynptrPtr(_) => Ok(()),
         }
     }
 

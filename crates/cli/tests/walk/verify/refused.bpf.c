@@ -427,4 +427,27 @@ int socket_field(struct __sk_buff *skb)
 	return *(volatile __u32 *)((void *)sock + 200);
 }
 
+// A pointer that is beyond the end where it is accessed.
+SEC("xdp")
+int packet_beyond(struct xdp_md *ctx)
+{
+	unsigned char *data = (void *)(long)ctx->data;
+	unsigned char *data_end = (void *)(long)ctx->data_end;
+	unsigned char *next = data + 8;
+
+	asm volatile("" : "+r"(next));
+	if (next > data_end)
+		return next[-4];
+	return XDP_PASS;
+}
+
+// An offset that is too large for any pointer.
+SEC("xdp")
+int value_far(struct xdp_md *ctx)
+{
+	struct value *value = find(0);
+
+	return value ? value->name[1 << 30] : XDP_PASS;
+}
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -104,6 +104,12 @@ pub(super) fn map_value(reject: &Reject) -> Option<Words> {
             bound,
             ..
         } => Some(outside("memory", bytes, off, size, bound)),
+        Reject::SpecialField { name, .. } | Reject::KptrIndirect { name, .. } => Some(
+            Words::new(format!(
+                "the access touches a {name} in the map value, which belongs to the kernel"
+            ))
+            .advise("access the other fields one by one, and leave this one to its helpers"),
+        ),
         Reject::MapKeyWrite { .. } => Some(
             Words::new("a map's key cannot be changed in place")
                 .advise("copy it, or delete the element and insert it anew"),
@@ -238,6 +244,10 @@ pub(super) fn other(scene: &Scene<'_>, reject: &Reject) -> Option<Words> {
             i64::from(ip_align) + i64::from(reg_off) + i64::from(off),
             size,
         )),
+        Reject::VariableBuffer { .. } | Reject::TracepointBuffer { .. } => Some(
+            Words::new("the tracepoint's buffer is accessed at an offset that is not a constant, or in front of it")
+                .advise("access its fields at constant offsets"),
+        ),
         Reject::AtomicKind { kind, .. } => Some(
             Words::new(format!("an atomic operation on {kind} is not allowed"))
                 .advise("atomic operations work on map values and the stack"),

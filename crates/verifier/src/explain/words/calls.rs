@@ -183,6 +183,13 @@ fn functions(scene: &Scene<'_>, reject: &Reject) -> Option<Words> {
             Words::new("more than 8 functions are called within one another")
                 .advise("inline some of them (`__always_inline`); recursion is not possible"),
         ),
+        Reject::CallerArgs { why, name, .. } | Reject::CallerCtx { why, name, .. } => Some(
+            Words::new(format!(
+                "the global function {name} does not take what it is given: {why}"
+            ))
+            .advise("pass what its declaration says; a global function is verified by its declaration alone")
+            .advise("or make it static: then each call is verified with its own arguments"),
+        ),
         Reject::CombinedStack { frames, bytes } => Some(
             Words::new(format!("{frames} functions within one another need {bytes} bytes of stack, but have 512 together"))
                 .advise("put large variables into a map (a per-CPU array of one element), or call fewer functions within one another"),

@@ -41,7 +41,10 @@ fn shape(reject: &Reject) -> Option<Words> {
         Reject::UnreachableInsn { .. } => {
             Some(Words::new("no path leads to this instruction").advise("take it out"))
         }
-        Reject::JumpOutOfRange { .. } => Some(Words::new("this jumps out of its function")),
+        Reject::JumpOutOfRange { .. } => Some(
+            Words::new("this jumps out of its function")
+                .advise("jump within the function; was the code written or changed by hand?"),
+        ),
         Reject::LastNotExit {} => Some(
             Words::new("a function does not end with a return or a jump")
                 .advise("return at the end of each function"),
