@@ -6,11 +6,12 @@
 
 use crate::domain::Scalar;
 use crate::env::{Env, MapDesc};
-use crate::log::Log;
+use crate::log::history::History;
 use crate::log::state::Scratched;
+use crate::log::{Log, LogLevel};
 use crate::program::Checked;
 use crate::reject::Reject;
-use crate::state::{Id, Kind, LiveStack, MapIdx, Node, Precision, Reg, Slots, State};
+use crate::state::{Added, Id, Kind, LiveStack, MapIdx, Node, Precision, Reg, Slots, State};
 use crate::verified::{Access, InsnInfo};
 use skep_contracts::ProgTypeRow;
 use skep_isa::{InsnIdx, Operand, Reg as R};
@@ -56,6 +57,8 @@ pub(crate) struct Path<'a> {
     pub(crate) at: InsnIdx,
     pub(crate) log: &'a mut Log,
     pub(crate) trace: crate::log::trace::Trace,
+    /// What the log's lines of precision need.
+    pub(crate) history: History,
     pub(crate) trail: crate::trail::Trail,
     pub(crate) precision: Precision,
     pub(crate) live: LiveStack,
@@ -86,6 +89,7 @@ impl<'a> Path<'a> {
         log: &'a mut Log,
         state: State,
     ) -> Self {
+        let wants_history = log.level().has(LogLevel::FULL);
         Self {
             env,
             checked,
@@ -95,6 +99,7 @@ impl<'a> Path<'a> {
             at: InsnIdx(0),
             log,
             trace: crate::log::trace::Trace::new(),
+            history: History::new(wants_history),
             trail: crate::trail::Trail::default(),
             precision: Precision::new(),
             live: LiveStack::default(),
@@ -167,6 +172,22 @@ impl<'a> Path<'a> {
         }
     }
 
+    /// As [`Self::must_keep`], of a register's value.
+    pub(crate) fn must_keep_reg(&mut self, reg: R, value: &Reg) {
+        self.must_keep(value);
+        if value.is_scalar() && reg != R::R10 {
+            self.history.mark(self.state.top(), reg);
+        }
+    }
+
+    /// As [`Self::must_keep`], of an operand's value.
+    pub(crate) fn must_keep_operand(&mut self, operand: Operand, value: &Reg) {
+        match operand {
+            Operand::Reg(reg) => self.must_keep_reg(reg, value),
+            Operand::Imm(_) => self.must_keep(value),
+        }
+    }
+
     /// The node of what two values give.
     pub(crate) fn joined(&mut self, a: &Reg, b: &Reg) -> Node {
         match (a.is_scalar(), b.is_scalar()) {
@@ -182,7 +203,7 @@ impl<'a> Path<'a> {
         if !value.is_scalar() {
             return value;
         }
-        if value.linked_add {
+        if value.added != Added::Nothing {
             value.unlink();
         }
         if !value.id.is_some() && !value.value.is_const() {
@@ -193,7 +214,11 @@ impl<'a> Path<'a> {
 
     /// A map of the program.
     pub(crate) fn map(&self, map: MapIdx) -> &'a MapDesc {
-        &self.env.maps[self.checked.used_maps[map.index()]]
+        let used = &self.env.maps[self.checked.used_maps[map.index()]];
+        match &used.inner {
+            Some(inner) if map.is_inner() => inner,
+            Some(_) | None => used,
+        }
     }
 
     /// Remembers what an instruction accesses; every path must agree where the code would differ.

@@ -437,9 +437,19 @@ rejects! {
     /// A dynamic pointer that is not on the stack.
     DynptrNotOnStack { at: InsnIdx, index: usize } EINVAL "arg#{index} expected pointer to stack or const struct bpf_dynptr";
     /// A dynamic pointer at a place that is not known.
-    DynptrVariable { at: InsnIdx } EINVAL "dynptr has to be at a constant offset";
+    DynptrVariable { at: InsnIdx, then: String } EINVAL "dynptr has to be at a constant offset\n{then}";
     /// A dynamic pointer that does not start a slot or has no room.
-    DynptrOffset { at: InsnIdx, off: i64 } EINVAL "cannot pass in dynptr at an offset={off}";
+    DynptrOffset { at: InsnIdx, off: i64, then: String } EINVAL "cannot pass in dynptr at an offset={off}\n{then}";
+    /// Something that cannot become a dynamic pointer.
+    DynptrUninit { at: InsnIdx } EINVAL "Dynptr has to be an uninitialized dynptr";
+    /// A given dynamic pointer given up.
+    DynptrNotOwned { at: InsnIdx } EINVAL "cannot release unowned const bpf_dynptr";
+    /// The address of a given dynamic pointer, moved down.
+    DynptrNegative { at: InsnIdx, reg: Reg, off: i32 } EACCES "negative offset dynptr_ptr ptr {} off={off} disallowed", R(*reg);
+    /// The address of a given dynamic pointer, moved.
+    DynptrModified { at: InsnIdx, reg: Reg, off: i32 } EACCES "dereference of modified dynptr_ptr ptr {} off={off} disallowed", R(*reg);
+    /// The address of a given dynamic pointer, moved by an unknown number.
+    DynptrPtrVariable { at: InsnIdx, var_off: String } EACCES "variable dynptr_ptr access var_off={var_off} disallowed";
     /// Stack that is no dynamic pointer.
     DynptrInit { at: InsnIdx, index: usize } EINVAL "Expected an initialized dynptr as arg #{index}";
     /// A dynamic pointer to other memory than the call is for.

@@ -133,8 +133,9 @@ fn fits(kind: ArgKind, value: &Reg) -> bool {
         ArgKind::SpinLock | ArgKind::Kptr | ArgKind::Timer => {
             matches!(value.kind, Kind::MapValue(_))
         }
-        ArgKind::StackOrNull | ArgKind::Dynptr | ArgKind::DynptrUninit => {
-            matches!(value.kind, Kind::Stack(_))
+        ArgKind::StackOrNull => matches!(value.kind, Kind::Stack(_)),
+        ArgKind::Dynptr | ArgKind::DynptrUninit => {
+            matches!(value.kind, Kind::Stack(_) | Kind::DynptrPtr(_))
         }
         ArgKind::Func => matches!(value.kind, Kind::Func(_)),
         ArgKind::RingbufRecord => {
@@ -245,7 +246,7 @@ impl Path<'_> {
                 if value.as_const().is_none() {
                     return Err(Reject::SizeNotConst { at: self.at, reg });
                 }
-                self.must_keep(&value);
+                self.must_keep_reg(reg, &value);
                 Ok(())
             }
             ArgKind::ConstStr => self.check_const_str(reg, &value),
@@ -299,6 +300,9 @@ impl Path<'_> {
         bytes: u32,
         value: &Reg,
     ) -> Result<(), Reject> {
+        if matches!(value.kind, Kind::Stack(_)) && value.has_fixed_offset() {
+            self.stack_extent(reg, value, value.off.into(), bytes.into(), Dir::Write)?;
+        }
         if matches!(value.kind, Kind::Stack(_)) && !aligned(&value.value, value.off.into(), bytes) {
             return Err(Reject::Misaligned {
                 at: self.at,
@@ -348,7 +352,7 @@ impl Path<'_> {
             empty,
         };
         self.check_region(args, region, &value)?;
-        self.must_keep(&size);
+        self.must_keep_reg(reg, &size);
         args.size_max = umax;
         Ok(())
     }
@@ -404,11 +408,13 @@ impl Path<'_> {
             | Kind::Ctx
             | Kind::MapPtr(_)
             | Kind::MapValueOrNull(_)
+            | Kind::MapOrNull(_)
             | Kind::PacketEnd
             | Kind::Object(_)
             | Kind::ObjectOrNull(_)
             | Kind::MemOrNull(_)
-            | Kind::Func(_) => Err(Reject::ArgKindMismatch {
+            | Kind::Func(_)
+            | Kind::DynptrPtr(_) => Err(Reject::ArgKindMismatch {
                 at: self.at,
                 reg,
                 kind: value.kind.name(),

@@ -44,6 +44,10 @@ impl Path<'_> {
                 let value = self.value_pointer(map);
                 self.call_back(subprog, [values[0], key, value, values[2], none])
             }
+            HelperId::USER_RINGBUF_DRAIN => {
+                let record = self.given_dynptr();
+                self.call_back(subprog, [record, values[2], none, none, none])
+            }
             _ => Err(Reject::Unsupported {
                 what: "this callback".to_owned(),
             }),
@@ -121,7 +125,7 @@ impl Path<'_> {
                 kind: value.kind.name(),
             });
         }
-        self.must_keep(&value);
+        self.must_keep_reg(reg, &value);
         let (low, high) = (value.value.smin(), value.value.smax());
         if low >= min.into() && high <= max.into() {
             return Ok(());

@@ -4,14 +4,18 @@
 //! it is referenced, overwrite it; overwriting one without a reference ends it. Its slices carry its reference, or its own id
 //! where it has none, and become numbers when it goes; slices of packets do so as well when the packet moves.
 //!
-//! A slice of a packet may lie in the buffer that the program gave, so a buffer on the stack is shared from then on: whatever
-//! is stored there, nothing is known of it later ([`crate::state::Frame::shared`]), and the slice ends with its frame.
+//! A slice of a packet may lie in the buffer that the program gave. So a buffer on the stack is shared from then on if the slice
+//! may be written: whatever is stored there, nothing is known of it later ([`crate::state::Frame::shared`]). And a slice ends
+//! with the frame of its buffer.
 //!
-//! Not known yet: the dynamic pointers that functions are given as arguments, those of metadata and of files.
+//! Functions that are called back or global may be given one by address ([`Kind::DynptrPtr`]), which may be of any kind.
+//!
+//! Not known yet: clones of given ones, and those of packets' metadata.
 
 use crate::call::arg::Args;
 use crate::call::kfunc::{KfuncCall, unsupported};
 use crate::limits::{ARG_SIZE_MAX, STACK_BYTES_MAX};
+use crate::log::state::var_off;
 use crate::log::trace::helper_name;
 use crate::mem::special::Toucher;
 use crate::mem::stack::Extent;
@@ -50,18 +54,25 @@ impl Place {
 }
 
 impl Path<'_> {
-    /// The place of a dynamic pointer argument.
-    fn dynptr_place(&self, index: usize, value: &Reg) -> Result<Place, Reject> {
+    /// The place of a dynamic pointer argument; `then` is what Linux adds.
+    fn dynptr_place(
+        &self,
+        index: usize,
+        value: &Reg,
+        then: impl Fn() -> String,
+    ) -> Result<Place, Reject> {
         let at = self.at;
         let Kind::Stack(frame) = value.kind else {
             return Err(Reject::DynptrNotOnStack { at, index });
         };
         let Some(variable) = value.value.as_const() else {
-            return Err(Reject::DynptrVariable { at });
+            let then = then();
+            return Err(Reject::DynptrVariable { at, then });
         };
         let off = i64::from(value.off).saturating_add(variable.cast_signed());
         if off % 8 != 0 || off > -DYNPTR_BYTES {
-            return Err(Reject::DynptrOffset { at, off });
+            let then = then();
+            return Err(Reject::DynptrOffset { at, off, then });
         }
         if off < -i64::from(STACK_BYTES_MAX) {
             self.stack_extent(R::ALL[index + 1], value, value.off.into(), 8, Dir::Write)?;
@@ -80,15 +91,46 @@ impl Path<'_> {
     }
 
     /// An argument that must be a dynamic pointer.
-    fn dynptr_argument(&mut self, index: usize, value: &Reg) -> Result<Dynptr, Reject> {
-        let place = self.dynptr_place(index, value)?;
+    pub(crate) fn dynptr_argument(&mut self, index: usize, value: &Reg) -> Result<Dynptr, Reject> {
+        if let Kind::DynptrPtr(_) = value.kind {
+            return self.given_argument(index, value);
+        }
         let at = self.at;
+        let then = || Reject::DynptrInit { at, index }.to_string();
+        let place = self.dynptr_place(index, value, then)?;
         let found = self.dynptr_at(place);
         let dynptr = found.ok_or(Reject::DynptrInit { at, index })?;
         let slots = place.slots().iter().fold(0, |all, slot| all | 1 << slot);
         self.note_read(place.frame, slots);
         self.grow_stack(place.frame, place.off);
         Ok(dynptr)
+    }
+
+    /// An argument that is a dynamic pointer which the function was given.
+    fn given_argument(&self, index: usize, value: &Reg) -> Result<Dynptr, Reject> {
+        let (at, reg, off) = (self.at, R::ALL[index + 1], value.off);
+        if off < 0 {
+            return Err(Reject::DynptrNegative { at, reg, off });
+        }
+        if off != 0 {
+            return Err(Reject::DynptrModified { at, reg, off });
+        }
+        if value.value.as_const() != Some(0) {
+            let var_off = var_off(&value.value);
+            return Err(Reject::DynptrPtrVariable { at, var_off });
+        }
+        Ok(Dynptr {
+            // It may be of any kind; a packet is the one of which the least is known.
+            source: Source::Skb,
+            id: value.ref_id,
+            reference: Id::NONE,
+            half: Half::Low,
+        })
+    }
+
+    /// What a function is given that the draining of a ring buffer calls back.
+    pub(crate) fn given_dynptr(&mut self) -> Reg {
+        Reg::pointer(Kind::DynptrPtr(self.state.top() + 1))
     }
 
     /// Makes a dynamic pointer on the stack that an argument names.
@@ -99,7 +141,13 @@ impl Path<'_> {
         source: Source,
         reference: NewReference,
     ) -> Result<(), Reject> {
-        let place = self.dynptr_place(index, value)?;
+        let at = self.at;
+        if let Kind::DynptrPtr(_) = value.kind {
+            self.given_argument(index, value)?;
+            return Err(Reject::DynptrUninit { at });
+        }
+        let then = || Reject::DynptrUninit { at }.to_string();
+        let place = self.dynptr_place(index, value, then)?;
         let [low, high] = place.slots();
         let shared = self.state.frame_at(place.frame).shared;
         if shared & (1 << low | 1 << high) != 0 {
@@ -187,14 +235,17 @@ impl Path<'_> {
     /// Gives the reference of a dynamic pointer up: it, its clones and their slices end.
     fn release_dynptr(&mut self, index: usize, value: &Reg) -> Result<(), Reject> {
         let at = self.at;
-        let place = self.dynptr_place(index, value)?;
+        if let Kind::DynptrPtr(_) = value.kind {
+            self.given_argument(index, value)?;
+            return Err(Reject::DynptrNotOwned { at });
+        }
+        let number = index + 1;
+        let then = || Reject::Unacquired { at, number }.to_string();
+        let place = self.dynptr_place(index, value, then)?;
         let first = *self.state.frame_at(place.frame).slot(place.slots()[0]);
         let reference = first.dynptr().map_or(Id::NONE, |dynptr| dynptr.reference);
         if !reference.is_some() {
-            return Err(Reject::Unacquired {
-                at,
-                number: index + 1,
-            });
+            return Err(Reject::Unacquired { at, number });
         }
         let dynptr = self.dynptr_argument(index, value)?;
         if dynptr.source != Source::Ringbuf {
@@ -264,10 +315,13 @@ impl Path<'_> {
             return Err(unsupported_helper(args));
         };
         let bytes = u32::try_from(size).map_err(|_| unsupported_helper(args))?;
+        let given = args.values[0].kind;
         let mem = Mem {
             bytes,
             usage: MemUse::Write,
-            backing: Backing::Own,
+            backing: given
+                .slice_frame()
+                .map_or(Backing::Own, Backing::OwnOrStack),
         };
         Ok(self.slice(&dynptr, mem))
     }
@@ -297,6 +351,9 @@ impl Path<'_> {
     ) -> Result<(), Reject> {
         let value = call.values[index];
         let (source, reference) = match (call.row.name, call.dynptr) {
+            ("bpf_dynptr_clone", Some(_)) if matches!(call.values[0].kind, Kind::DynptrPtr(_)) => {
+                return Err(unsupported(call.row));
+            }
             ("bpf_dynptr_from_skb", _) => (Source::Skb, NewReference::None),
             ("bpf_dynptr_from_xdp", _) => (Source::Xdp, NewReference::None),
             ("bpf_dynptr_clone", Some(origin)) if origin.reference.is_some() => {
@@ -353,7 +410,6 @@ impl Path<'_> {
                 self.check_readable_argument(reg, frame, extent)?;
                 self.helper_stack(frame, extent, Dir::Read);
                 self.helper_stack(frame, extent, Dir::Write);
-                self.share(frame, extent);
                 Ok(())
             }
             Kind::MapValue(map) => {
@@ -376,10 +432,16 @@ impl Path<'_> {
     }
 
     /// From now on, nothing is known of this stack.
-    fn share(&mut self, frame: u8, extent: Extent) {
+    fn share(&mut self, buffer: &Reg, bytes: u64) -> Result<(), Reject> {
+        let Kind::Stack(frame) = buffer.kind else {
+            return Ok(());
+        };
+        let off = i64::from(buffer.off);
+        let extent = self.stack_extent(R::R3, buffer, off, bytes, Dir::Write)?;
         if extent.end > extent.min {
             self.state.frame_at_mut(frame).shared |= extent.slots();
         }
+        Ok(())
     }
 
     /// What a kernel function for dynamic pointers gives.
@@ -404,11 +466,20 @@ impl Path<'_> {
             return Err(unsupported(call.row));
         };
         let bytes = u32::try_from(size).map_err(|_| unsupported(call.row))?;
-        let backing = match (dynptr.source.is_packet(), call.values[2].kind) {
-            (true, Kind::Stack(frame)) => Backing::PacketOrStack(frame),
-            (false, Kind::Stack(frame)) => Backing::OwnOrStack(frame),
-            (true, _) => Backing::Packet,
-            (false, _) => Backing::Own,
+        if usage == MemUse::Write {
+            self.share(&call.values[2], size)?;
+        }
+        let buffer = match call.values[2].kind {
+            Kind::Stack(frame) => Some(frame),
+            _ => None,
+        };
+        // What comes of a given one ends with the function that it was given to, too.
+        let frame = buffer.max(call.values[0].kind.slice_frame());
+        let backing = match (dynptr.source.is_packet(), frame) {
+            (true, Some(frame)) => Backing::PacketOrStack(frame),
+            (false, Some(frame)) => Backing::OwnOrStack(frame),
+            (true, None) => Backing::Packet,
+            (false, None) => Backing::Own,
         };
         let mem = Mem {
             bytes,

@@ -53,7 +53,10 @@ impl Path<'_> {
             Reject::Unsupported { .. } => reject,
             Reject::CtxModified { .. }
             | Reject::CtxNegative { .. }
-            | Reject::CtxVariable { .. } => Reject::CallerCtx {
+            | Reject::CtxVariable { .. }
+            | Reject::DynptrModified { .. }
+            | Reject::DynptrNegative { .. }
+            | Reject::DynptrPtrVariable { .. } => Reject::CallerCtx {
                 at: self.at,
                 why: reject.to_string(),
                 subprog: subprog.0,
@@ -105,6 +108,10 @@ impl Path<'_> {
                     null: *null,
                 };
                 self.check_global_memory(memory, &value, writes)
+            }
+            Param::Dynptr => {
+                let value = self.read(reg)?;
+                self.dynptr_argument(index, &value).map(|_| ())
             }
             Param::Refused(why) => Err(Reject::GlobalParam { why: why.clone() }),
             Param::Other => Err(other()),
@@ -183,11 +190,13 @@ impl Path<'_> {
             | Kind::Ctx
             | Kind::MapPtr(_)
             | Kind::MapValueOrNull(_)
+            | Kind::MapOrNull(_)
             | Kind::PacketEnd
             | Kind::Object(_)
             | Kind::ObjectOrNull(_)
             | Kind::MemOrNull(_)
-            | Kind::Func(_) => Err(Reject::ArgKindMismatch {
+            | Kind::Func(_)
+            | Kind::DynptrPtr(_) => Err(Reject::ArgKindMismatch {
                 at: self.at,
                 reg,
                 kind: value.kind.name(),
@@ -204,6 +213,7 @@ impl Path<'_> {
             frame.regs[reg.index()] = match param {
                 Param::Scalar => Reg::unknown(),
                 Param::Ctx => Reg::pointer(Kind::Ctx),
+                Param::Dynptr => Reg::pointer(Kind::DynptrPtr(0)),
                 Param::Mem { bytes, null } => {
                     let mem = Mem {
                         bytes: *bytes,

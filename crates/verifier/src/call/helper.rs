@@ -137,7 +137,7 @@ impl Path<'_> {
     /// Remembers the map of a call while all paths agree on it.
     fn note_map(&mut self, map: Option<MapIdx>) {
         let info = &mut self.infos[self.at.index()];
-        let map = map.map(|map| map.0);
+        let map = map.filter(|map| !map.is_inner()).map(|map| map.0);
         info.call_map = match (info.called, info.call_map) {
             (false, _) => map,
             (true, before) if before == map => before,

@@ -52,6 +52,11 @@ impl Path<'_> {
                     MapType::SOCKMAP | MapType::SOCKHASH => {
                         return Ok(self.acquired(Kind::ObjectOrNull(Object::Sock)));
                     }
+                    MapType::ARRAY_OF_MAPS | MapType::HASH_OF_MAPS
+                        if self.map(map).inner.is_some() =>
+                    {
+                        return Ok(self.pointer_with_id(Kind::MapOrNull(map)));
+                    }
                     MapType::XSKMAP | MapType::ARRAY_OF_MAPS | MapType::HASH_OF_MAPS => {
                         let what = "what a lookup in this type of map gives".to_owned();
                         return Err(Reject::Unsupported { what });
@@ -73,7 +78,9 @@ impl Path<'_> {
             return false;
         };
         let desc = self.map(map);
-        let array = matches!(desc.map_type, MapType::ARRAY | MapType::PERCPU_ARRAY);
+        // What lies in a map of maps may have fewer entries than its definition.
+        let array =
+            !map.is_inner() && matches!(desc.map_type, MapType::ARRAY | MapType::PERCPU_ARRAY);
         if args.row.id != HelperId::MAP_LOOKUP_ELEM || !array {
             return false;
         }

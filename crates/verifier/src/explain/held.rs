@@ -34,6 +34,8 @@ fn in_log(path: &Path<'_>, reg: &Reg) -> String {
         map: &map,
         frame: path.state.depth() - 1,
         precision: None,
+        traced: crate::log::history::Places::default(),
+        is_traced: false,
     };
     state::one(reg, names).to_string()
 }

@@ -3,18 +3,21 @@
 //! A path is walked until it ends, meets a stored state that covers it, or is refused; then the branch that was left last
 //! goes on. Each function that is verified by itself starts over with an empty store.
 
+mod backtrace;
 pub(crate) mod prune;
 pub(crate) mod visited;
 
 use crate::limits::{PENDING_PATHS_MAX, PROCESSED_INSNS_MAX};
+use crate::log::history::Step;
 use crate::path::{Path, Widen};
 use crate::program::Checked;
 use crate::reject::Reject;
+use crate::state::ids::IdMap;
 use crate::state::{Frame, Kind, Reg, State, SubprogIdx};
 use crate::step::Flow;
 use crate::verified::Stats;
 use prune::Verdict;
-use skep_isa::{InsnIdx, Reg as R};
+use skep_isa::{Insn, InsnIdx, Reg as R};
 use visited::{StoredIdx, Visited};
 
 /// A branch that waits.
@@ -26,6 +29,8 @@ struct Pending {
     from: InsnIdx,
     /// The stored state that it came from.
     parent: Option<StoredIdx>,
+    /// The steps since then, at log level 2.
+    steps: Vec<Step>,
     /// What it kept a history of since then.
     history: u32,
     /// How much of the trail led to it.
@@ -40,7 +45,8 @@ pub(crate) struct Explorer<'p, 'a> {
     /// The stored state that the current path came from.
     parent: Option<StoredIdx>,
     pace: prune::Pace,
-    ids: prune::IdRoom,
+    /// Room to compare ids in, kept from one comparison to the next.
+    ids: IdMap,
     stats: &'p mut Stats,
 }
 
@@ -61,13 +67,14 @@ pub(crate) fn entry(path: &mut Path<'_>, subprog: SubprogIdx) -> State {
 impl<'p, 'a> Explorer<'p, 'a> {
     pub(crate) fn new(path: &'p mut Path<'a>, stats: &'p mut Stats) -> Self {
         let insns = path.checked.insns.len();
+        path.history.steps.clear();
         Self {
             path,
             visited: Visited::new(insns),
             pending: Vec::new(),
             parent: None,
             pace: prune::Pace::default(),
-            ids: prune::IdRoom::default(),
+            ids: IdMap::default(),
             stats,
         }
     }
@@ -91,6 +98,7 @@ impl<'p, 'a> Explorer<'p, 'a> {
             };
             self.parent = next.parent;
             self.pace.history = next.history;
+            self.path.history.steps = next.steps;
             self.path.state = next.state;
             self.path.at = next.at;
             self.path.trace.previous = next.from;
@@ -135,7 +143,13 @@ impl<'p, 'a> Explorer<'p, 'a> {
         self.path.infos[at.index()].reached = true;
         self.path.overwritten = [0; 8];
         self.path.stack_touched = false;
-        let flow = self.path.step()?;
+        self.path.history.begin(at);
+        let flow = self.path.step();
+        self.print_marks();
+        let flow = flow?;
+        if matches!(self.path.checked.insns[at.index()], Insn::JumpIf { .. }) {
+            self.path.print_jump_changes();
+        }
         if self.path.checked.writes_stack(at) {
             let overwritten = self.path.overwritten;
             self.path.live.wrote(instance, at, &overwritten);
@@ -148,7 +162,7 @@ impl<'p, 'a> Explorer<'p, 'a> {
         }
         if let Some(call) = self.path.called_back.take() {
             let mut state = self.path.state.clone();
-            self.widen_since(call, &mut state);
+            self.widen_since(self.parent, call, &mut state);
             self.path.state = state;
         }
         if self.path.forks.is_empty() {
@@ -157,7 +171,9 @@ impl<'p, 'a> Explorer<'p, 'a> {
         let mut forks = std::mem::take(&mut self.path.forks);
         for mut fork in forks.drain(..) {
             if fork.widen == Widen::SinceLastVisit {
-                self.widen_since(at, &mut fork.state);
+                // The parent is this visit's own state.
+                let before = self.parent.and_then(|own| self.visited.parent_of(own));
+                self.widen_since(before, at, &mut fork.state);
             }
             self.visited.branch_left(self.parent);
             self.pending.push(Pending {
@@ -166,6 +182,7 @@ impl<'p, 'a> Explorer<'p, 'a> {
                 from: at,
                 parent: self.parent,
                 history: self.pace.history,
+                steps: self.path.history.steps.clone(),
                 trail: self.path.trail.len(),
             });
         }

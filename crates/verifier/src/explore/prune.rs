@@ -4,11 +4,11 @@
 use super::Explorer;
 use super::visited::{Bucket, StoredIdx};
 use crate::limits::{FRAMES_MAX, JUMPS_WITHOUT_CHECKPOINT_MAX};
+use crate::log::history::Route;
 use crate::program::{Checked, Converges};
 use crate::reject::Reject;
 use crate::state::equal::{Comparison, Rule};
-use crate::state::ids::IdMap;
-use crate::state::{Kind, LiveStack, Node, Reg, Slot, Slots, State};
+use crate::state::{LiveStack, Node, Reg, Slot, Slots, State};
 use skep_isa::InsnIdx;
 use skep_uapi::BPF_F_TEST_STATE_FREQ;
 use std::rc::Rc;
@@ -31,13 +31,6 @@ pub(crate) enum Verdict {
     Covered,
     /// It goes on.
     Open,
-}
-
-/// Room to compare ids in, kept from one comparison to the next.
-#[derive(Debug, Default)]
-pub(super) struct IdRoom {
-    pairs: IdMap,
-    single: Vec<u32>,
 }
 
 /// How far the walk came since a state was stored.
@@ -84,9 +77,6 @@ impl Explorer<'_, '_> {
         let mut store = force || self.pace.is_due();
         let bucket = self.visited.bucket(at, &self.path.state);
         let length = self.visited.listed(bucket).len();
-        if length > 0 {
-            clear_single_ids(&mut self.path.state, &mut self.ids.single);
-        }
         // The latest first; dropping one moves only those that were met already.
         for position in (0..length).rev() {
             let index = self.visited.listed(bucket)[position];
@@ -117,6 +107,7 @@ impl Explorer<'_, '_> {
             } else if self.covered_by(index) {
                 self.visited.get_mut(index).hits += 1;
                 self.keep_what_matters(index);
+                self.print_propagated(index);
                 self.path.print_safe();
                 return Ok(Verdict::Covered);
             }
@@ -167,7 +158,7 @@ impl Explorer<'_, '_> {
         let mut comparison = Comparison {
             rule: Rule::Same,
             precision: &self.path.precision,
-            ids: &mut self.ids.pairs,
+            ids: &mut self.ids,
         };
         if !covers_all(&mut comparison, self.path.checked, old, cur, at) {
             return Ok(Verdict::Open);
@@ -195,7 +186,7 @@ impl Explorer<'_, '_> {
         let mut comparison = Comparison {
             rule: Rule::CoveredPrecisely,
             precision: &self.path.precision,
-            ids: &mut self.ids.pairs,
+            ids: &mut self.ids,
         };
         let (checked, cur) = (self.path.checked, &self.path.state);
         old.call_sites().eq(cur.call_sites()) && covers_all(&mut comparison, checked, old, cur, at)
@@ -237,7 +228,7 @@ impl Explorer<'_, '_> {
         let mut comparison = Comparison {
             rule: Rule::Covered,
             precision: &self.path.precision,
-            ids: &mut self.ids.pairs,
+            ids: &mut self.ids,
         };
         // Most differ in registers, and what of the stack is live is not looked up for nothing.
         if !comparison.regs_cover(old, cur, &checked.live_regs_at(old, at)) {
@@ -280,7 +271,6 @@ impl Explorer<'_, '_> {
     /// Stores the current state; from now on its numbers are told apart from those of other stored states.
     fn store(&mut self) {
         let at = self.path.at;
-        clear_single_ids(&mut self.path.state, &mut self.ids.single);
         let live = self.path.checked.live_regs_at(&self.path.state, at);
         let precision = &mut self.path.precision;
         for (index, live) in (0..=self.path.state.top()).zip(live) {
@@ -300,14 +290,22 @@ impl Explorer<'_, '_> {
             }
         }
         let state = self.path.state.clone();
-        self.parent = Some(self.visited.store(at, state, self.parent));
+        let history = &mut self.path.history;
+        let route = history.is_on().then(|| {
+            Box::new(Route {
+                steps: std::mem::take(&mut history.steps),
+                precise: Default::default(),
+                dropped: None,
+            })
+        });
+        self.parent = Some(self.visited.store(at, state, self.parent, route));
         self.pace = Pace::default();
     }
 
-    /// Numbers that changed since the last visit of `at` and that nobody depends on become unknown in `state`, so that loops
+    /// Numbers that changed since the last visit of `at`, from the stored state `from` back, and that nobody depends on become unknown in `state`, so that loops
     /// with counters meet a stored state. Sound: more values are allowed.
-    pub(super) fn widen_since(&self, at: InsnIdx, state: &mut State) {
-        let Some(old) = self.visited.previous_visit(self.parent, at, state) else {
+    pub(super) fn widen_since(&self, from: Option<StoredIdx>, at: InsnIdx, state: &mut State) {
+        let Some(old) = self.visited.previous_visit(from, at, state) else {
             return;
         };
         for index in 0..=state.top() {
@@ -381,35 +379,4 @@ fn covers_all(
     let live = checked.live_regs_at(old, at);
     comparison.regs_cover(old, cur, &live)
         && comparison.slots_cover(old, cur, &[Slots::MAX; FRAMES_MAX])
-}
-
-/// Removes ids of numbers that only one place has: they link nothing, and would keep states apart. `ids` is room to work in.
-fn clear_single_ids(state: &mut State, ids: &mut Vec<u32>) {
-    ids.clear();
-    for frame in state.frames() {
-        let slots = frame.stack.iter().filter_map(Slot::spilled);
-        for reg in frame.regs.iter().chain(slots) {
-            if reg.kind == Kind::Scalar && reg.id.is_some() {
-                ids.push(reg.id.0);
-            }
-        }
-    }
-    ids.sort_unstable();
-    let mut singles = 0;
-    for at in 0..ids.len() {
-        let id = ids[at];
-        let others = [at.wrapping_sub(1), at + 1];
-        if others.iter().all(|other| ids.get(*other) != Some(&id)) {
-            // What this overwrites was looked at already, or is the same.
-            ids[singles] = id;
-            singles += 1;
-        }
-    }
-    ids.truncate(singles);
-    if !ids.is_empty() {
-        state.update_regs(
-            |reg| reg.is_scalar() && reg.id.is_some() && ids.contains(&reg.id.0),
-            Reg::unlink,
-        );
-    }
 }

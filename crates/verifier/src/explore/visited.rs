@@ -7,6 +7,7 @@
 //! dropped from their list (as in Linux), and freed once nothing refers to them.
 
 use crate::limits::STORED_REGS_MAX;
+use crate::log::history::{AllPlaces, Route};
 use crate::state::State;
 use skep_isa::InsnIdx;
 
@@ -39,6 +40,14 @@ pub(crate) struct Stored {
     pub(crate) open: u32,
     pub(crate) misses: u32,
     pub(crate) hits: u32,
+    /// How it was reached, at log level 2.
+    route: Option<Box<Route>>,
+}
+
+impl Stored {
+    pub(crate) fn parent(&self) -> Option<StoredIdx> {
+        self.parent
+    }
 }
 
 /// All stored states of a walk.
@@ -116,6 +125,7 @@ impl Visited {
         at: InsnIdx,
         state: State,
         parent: Option<StoredIdx>,
+        route: Option<Box<Route>>,
     ) -> StoredIdx {
         let index = StoredIdx(self.total());
         let bucket = self.bucket(at, &state);
@@ -128,6 +138,7 @@ impl Visited {
             open: 1,
             misses: 0,
             hits: 0,
+            route,
         });
         self.buckets[bucket.index()].push(index);
         self.kept += 1;
@@ -141,11 +152,32 @@ impl Visited {
         let stored = &mut self.stored[index.index()];
         if let Some(state) = stored.state.take() {
             self.weight -= state.weight();
+            if let Some(route) = &mut stored.route {
+                route.dropped = Some(state);
+            }
         }
         // Linux keeps it until its last path ends, and counts it so long.
         if stored.open == 0 {
             self.kept -= 1;
         }
+    }
+
+    /// A stored state and how it was reached; `None` at other log levels than 2.
+    pub(crate) fn route(&self, index: StoredIdx) -> Option<(&State, &Route)> {
+        let stored = self.get(index);
+        let route = stored.route.as_deref()?;
+        let state = stored.state.as_ref().or(route.dropped.as_ref())?;
+        Some((state, route))
+    }
+
+    /// As [`Self::route`], to note what of it was traced.
+    pub(crate) fn route_mut(&mut self, index: StoredIdx) -> Option<(&State, &mut AllPlaces)> {
+        let stored = self.get_mut(index);
+        let Route {
+            precise, dropped, ..
+        } = stored.route.as_deref_mut()?;
+        let state = stored.state.as_ref().or(dropped.as_ref())?;
+        Some((state, precise))
     }
 
     /// The state still being walked on which a state's continuation depends, if there is one.
@@ -177,14 +209,19 @@ impl Visited {
         }
     }
 
-    /// The last state before `parent` that was stored at `at` in the same calls.
+    /// The state that another came from.
+    pub(crate) fn parent_of(&self, index: StoredIdx) -> Option<StoredIdx> {
+        self.get(index).parent
+    }
+
+    /// The last state, from `from` back, that was stored at `at` in the same calls.
     pub(crate) fn previous_visit(
         &self,
-        parent: Option<StoredIdx>,
+        from: Option<StoredIdx>,
         at: InsnIdx,
         cur: &State,
     ) -> Option<&State> {
-        let mut next = self.get(parent?).parent;
+        let mut next = from;
         while let Some(index) = next {
             let stored = self.get(index);
             let state = stored.state.as_ref().filter(|_| stored.at == at);

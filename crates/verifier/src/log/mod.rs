@@ -1,7 +1,9 @@
 //! The verifier's log: text in the kernel's wording, bounded.
 //!
-//! [`Log`] holds the text; `state` renders registers and stack; `trace` decides which lines a walk prints, and where.
+//! [`Log`] holds the text; `state` renders registers and stack; `trace` decides which lines a walk prints, and where;
+//! `history` keeps what the lines of precision need.
 
+pub(crate) mod history;
 pub(crate) mod state;
 pub(crate) mod trace;
 

@@ -1,8 +1,9 @@
 //! Registers and stack as text: `R1=ctx() R6=pkt(off=14,r=14) fp-8=0000????`.
 
 use super::Shown;
+use super::history::Places;
 use crate::domain::{Ranges, Scalar};
-use crate::state::{Byte, Frame, Kind, Precision, Reg, Slot};
+use crate::state::{Added, Byte, Frame, Kind, Precision, Reg, Slot};
 use std::fmt;
 
 /// What a rendering needs beside the state.
@@ -12,6 +13,10 @@ pub(crate) struct Names<'a> {
     /// The frame that is printed; pointers into others name theirs.
     pub(crate) frame: usize,
     pub(crate) precision: Option<&'a Precision>,
+    /// What of the frame is known to be precise otherwise.
+    pub(crate) traced: Places,
+    /// Whether the value that is printed is.
+    pub(crate) is_traced: bool,
 }
 
 /// A map as pointers to it are printed.
@@ -54,11 +59,15 @@ pub(crate) fn frame<'a>(
         for (number, reg) in frame.regs.iter().enumerate() {
             if only.regs & (1 << number) != 0 && reg.is_init() {
                 write!(f, " R{number}=")?;
+                let is_traced = names.traced.regs & (1 << number) != 0;
+                let names = Names { is_traced, ..names };
                 write_reg(f, reg, names)?;
             }
         }
         for (number, slot) in frame.stack.iter().enumerate() {
             if only.slots & (1 << number) != 0 {
+                let is_traced = names.traced.slots & (1 << number) != 0;
+                let names = Names { is_traced, ..names };
                 write_slot(f, number, slot, names)?;
             }
         }
@@ -133,6 +142,7 @@ fn write_reg(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt::Re
         | Kind::MapPtr(_)
         | Kind::MapValue(_)
         | Kind::MapValueOrNull(_)
+        | Kind::MapOrNull(_)
         | Kind::Packet
         | Kind::PacketMeta
         | Kind::PacketEnd
@@ -141,15 +151,14 @@ fn write_reg(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt::Re
         | Kind::MapKey(_)
         | Kind::Mem(_)
         | Kind::MemOrNull(_)
-        | Kind::Func(_) => write_pointer(f, reg, names),
+        | Kind::Func(_)
+        | Kind::DynptrPtr(_) => write_pointer(f, reg, names),
     }
 }
 
 fn write_scalar(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt::Result {
-    if names
-        .precision
-        .is_some_and(|graph| graph.is_precise(reg.node))
-    {
+    let precise = |graph: &Precision| graph.is_precise(reg.node);
+    if names.is_traced || names.precision.is_some_and(precise) {
         f.write_str("P")?;
     }
     if let Some(value) = reg.value.as_const() {
@@ -160,11 +169,13 @@ fn write_scalar(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt:
         parts.add(format_args!(
             "id={}{}",
             reg.id.0,
-            Shown(|f: &mut fmt::Formatter<'_>| if reg.linked_add {
-                write!(f, "{:+}", reg.off)
-            } else {
-                Ok(())
-            })
+            Shown(
+                |f: &mut fmt::Formatter<'_>| if reg.added != Added::Nothing {
+                    write!(f, "{:+}", reg.off)
+                } else {
+                    Ok(())
+                }
+            )
         ))?;
     }
     parts.ranges(&reg.value)?;
@@ -188,7 +199,11 @@ fn write_pointer(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt
             None => parts.add(format_args!("r={:#x}", i64::from(reg.range.number())))?,
         },
         Kind::Mem(mem) | Kind::MemOrNull(mem) => parts.add(format_args!("sz={}", mem.bytes))?,
-        Kind::MapPtr(map) | Kind::MapValue(map) | Kind::MapValueOrNull(map) | Kind::MapKey(map) => {
+        Kind::MapPtr(map)
+        | Kind::MapValue(map)
+        | Kind::MapValueOrNull(map)
+        | Kind::MapOrNull(map)
+        | Kind::MapKey(map) => {
             let map = (names.map)(map);
             if !map.name.is_empty() {
                 parts.add(format_args!("map={}", map.name))?;
@@ -202,7 +217,8 @@ fn write_pointer(f: &mut fmt::Formatter<'_>, reg: &Reg, names: Names<'_>) -> fmt
         | Kind::PacketEnd
         | Kind::Object(_)
         | Kind::ObjectOrNull(_)
-        | Kind::Func(_) => {}
+        | Kind::Func(_)
+        | Kind::DynptrPtr(_) => {}
     }
     match reg.value.as_const() {
         Some(0) => {}

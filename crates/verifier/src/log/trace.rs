@@ -3,6 +3,7 @@
 //! At level 1 only the path in progress is kept: when a path ends well, its text is dropped, so that a rejection shows
 //! just the failing one. At level 2 everything stays.
 
+use super::history::Places;
 use super::state::{MapName, Names, Scratched, frame};
 use super::{LogLevel, Shown};
 use crate::path::Path;
@@ -147,14 +148,17 @@ impl Path<'_> {
         }
         self.print_source();
         let before = self.log.len();
-        let text = {
-            let names = InsnNames { path: self };
-            let insn: &Insn = &self.checked.insns[self.at.index()];
-            format!("{}: {}\n", self.at, kernel::insn(self.at, insn, &names))
-        };
-        self.log.write(format_args!("{text}"));
+        let text = self.insn_text(self.at);
+        self.log.write(format_args!("{text}\n"));
         self.trace.line_end = self.log.len();
         self.trace.line_len = self.log.len() - before - 1;
+    }
+
+    /// `4: (b7) r0 = 1`
+    pub(crate) fn insn_text(&self, at: InsnIdx) -> String {
+        let names = InsnNames { path: self };
+        let insn: &Insn = &self.checked.insns[at.index()];
+        format!("{at}: {}", kernel::insn(at, insn, &names))
     }
 
     /// `from 4 to 11: …`, with the whole state.
@@ -166,6 +170,13 @@ impl Path<'_> {
             self.render_top(Scratched::ALL)
         );
         self.log.write(format_args!("{text}"));
+    }
+
+    /// What a conditional jump changed is told at once; of other instructions, when the next one is carried out.
+    pub(crate) fn print_jump_changes(&mut self) {
+        if self.log.prints_insns() && !self.trace.scratched.is_empty() {
+            self.print_changes();
+        }
     }
 
     /// What changed: behind the last instruction if nothing was printed since, else on a line of its own.
@@ -260,7 +271,8 @@ impl Path<'_> {
                 old.frame(),
                 depth - 1,
                 Scratched::ALL,
-                Some(&self.precision)
+                Some(&self.precision),
+                Places::default(),
             ),
         );
         self.log.write(format_args!("{text}\n"));
@@ -280,7 +292,15 @@ impl Path<'_> {
     }
 
     fn render(&self, of: &Frame, index: usize, only: Scratched) -> String {
-        self.render_with(of, index, only, None)
+        self.render_with(of, index, only, None, Places::default())
+    }
+
+    /// A frame of a stored state, with what of it was traced.
+    pub(crate) fn render_traced(&self, state: &State, index: usize, traced: Places) -> String {
+        let Some(of) = state.frames().get(index) else {
+            return String::new();
+        };
+        self.render_with(of, index, Scratched::ALL, None, traced)
     }
 
     fn render_with(
@@ -289,6 +309,7 @@ impl Path<'_> {
         index: usize,
         only: Scratched,
         precision: Option<&Precision>,
+        traced: Places,
     ) -> String {
         let map = |map: MapIdx| {
             let desc = self.map(map);
@@ -302,6 +323,8 @@ impl Path<'_> {
             map: &map,
             frame: index,
             precision,
+            traced,
+            is_traced: false,
         };
         let mut text = frame(of, index, only, names).to_string();
         for (number, held) in self.state.held.refs.iter().enumerate() {

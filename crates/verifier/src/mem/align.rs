@@ -28,6 +28,7 @@ impl Path<'_> {
             | Kind::Scalar
             | Kind::MapPtr(_)
             | Kind::MapValueOrNull(_)
+            | Kind::MapOrNull(_)
             | Kind::PacketEnd
             | Kind::Object(_)
             | Kind::ObjectOrNull(_)
@@ -35,6 +36,7 @@ impl Path<'_> {
             | Kind::Mem(_)
             | Kind::MemOrNull(_)
             | Kind::Func(_)
+            | Kind::DynptrPtr(_)
                 if strict =>
             {
                 ""
@@ -47,13 +49,15 @@ impl Path<'_> {
             | Kind::Scalar
             | Kind::MapPtr(_)
             | Kind::MapValueOrNull(_)
+            | Kind::MapOrNull(_)
             | Kind::PacketEnd
             | Kind::Object(_)
             | Kind::ObjectOrNull(_)
             | Kind::MapKey(_)
             | Kind::Mem(_)
             | Kind::MemOrNull(_)
-            | Kind::Func(_) => return Ok(()),
+            | Kind::Func(_)
+            | Kind::DynptrPtr(_) => return Ok(()),
         };
         if aligned(&cell.base.value, cell.fixed(), cell.size.bytes()) {
             return Ok(());

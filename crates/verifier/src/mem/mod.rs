@@ -125,10 +125,12 @@ impl Path<'_> {
             Kind::Uninit
             | Kind::Scalar
             | Kind::MapValueOrNull(_)
+            | Kind::MapOrNull(_)
             | Kind::PacketEnd
             | Kind::ObjectOrNull(_)
             | Kind::MemOrNull(_)
-            | Kind::Func(_) => {
+            | Kind::Func(_)
+            | Kind::DynptrPtr(_) => {
                 return Err(self.no_memory(cell));
             }
         };
@@ -174,10 +176,12 @@ impl Path<'_> {
             Kind::Uninit
             | Kind::Scalar
             | Kind::MapValueOrNull(_)
+            | Kind::MapOrNull(_)
             | Kind::PacketEnd
             | Kind::ObjectOrNull(_)
             | Kind::MemOrNull(_)
-            | Kind::Func(_) => {
+            | Kind::Func(_)
+            | Kind::DynptrPtr(_) => {
                 return Err(self.no_memory(cell));
             }
         };

@@ -6,7 +6,7 @@
 
 use super::{Cell, Stored};
 use crate::domain::Scalar;
-use crate::limits::STACK_BYTES_MAX;
+use crate::limits::{STACK_BYTES_MAX, STACK_SLOTS_MAX};
 use crate::log::state::var_off;
 use crate::path::Path;
 use crate::reject::{Dir, Reject};
@@ -106,6 +106,10 @@ impl Path<'_> {
         let bytes = u32::try_from(-min).unwrap_or(STACK_BYTES_MAX);
         let used = &mut self.stack_bytes[subprog.index()];
         *used = (*used).max(bytes.next_multiple_of(8));
+        let slots = usize::try_from(bytes.div_ceil(8)).unwrap_or(STACK_SLOTS_MAX);
+        if self.state.frame_at(frame).stack.len() < slots {
+            self.state.frame_at_mut(frame).slot_mut(slots - 1);
+        }
     }
 
     pub(super) fn load_stack(&mut self, cell: &Cell, frame: u8) -> Result<Reg, Reject> {
@@ -119,6 +123,7 @@ impl Path<'_> {
         }
         self.stack_touched = true;
         let (index, byte) = slot_of(extent.min);
+        self.history.slot(frame, index);
         if frame == self.state.top() {
             self.trace.touch_slot(index);
         }
@@ -248,6 +253,7 @@ impl Path<'_> {
         }
         self.stack_touched = true;
         let (index, byte) = slot_of(extent.min);
+        self.history.slot(frame, index);
         if frame == self.state.top() {
             self.trace.touch_slot(index);
         }
@@ -325,8 +331,8 @@ impl Path<'_> {
     /// be kept for that.
     fn stored_byte(&mut self, value: Stored) -> Byte {
         match value {
-            Stored::Reg(_, value) if value.is_null() => {
-                self.must_keep(&value);
+            Stored::Reg(reg, value) if value.is_null() => {
+                self.must_keep_reg(reg, &value);
                 Byte::Zero
             }
             Stored::Imm(0) => Byte::Zero,

@@ -64,7 +64,7 @@ impl FuncDecl {
         }
         for param in &self.params {
             match param {
-                Param::Scalar | Param::Ctx | Param::Mem { .. } => {}
+                Param::Scalar | Param::Ctx | Param::Dynptr | Param::Mem { .. } => {}
                 Param::Refused(why) => return Err(Reject::GlobalParam { why: why.clone() }),
                 Param::Other => {
                     let what = format!("global function {name}() with such pointer arguments");

@@ -31,6 +31,8 @@ pub(crate) enum Param {
         /// Whether it may be null.
         null: Nullable,
     },
+    /// A dynamic pointer, which the function neither gives up nor makes.
+    Dynptr,
     /// Something that Linux refuses, for this reason.
     Refused(String),
     /// Something that skep does not check yet.
@@ -130,7 +132,10 @@ impl Function<'_> {
             return Param::Ctx;
         }
         if is("bpf_dynptr") {
-            return Param::Other;
+            return match tags.is_empty() {
+                true => Param::Dynptr,
+                false => Param::Other,
+            };
         }
         let mut null = Nullable::Yes;
         for tag in tags {

@@ -5,7 +5,7 @@
 
 use super::ids::IdMap;
 use super::precision::Precision;
-use super::reg::{Kind, Reg};
+use super::reg::{Added, Kind, Reg};
 use super::stack::{Byte, Slot};
 use super::{Frame, Slots, State};
 use crate::domain::Scalar;
@@ -49,10 +49,19 @@ impl Comparison<'_> {
             .iter()
             .zip(cur.frames())
             .zip(live)
-            .all(|((old, cur), live)| {
-                (0..old.stack.len())
-                    .filter(|index| live & (1 << index) != 0)
-                    .all(|index| self.slot(old.slot(index), cur.slot(index)))
+            .all(|((old, cur), live)| self.frame_slots(old, cur, *live))
+    }
+
+    /// Slots deeper than the current frame ever went hold nothing, whatever numbers were spilled there in `old`.
+    fn frame_slots(&mut self, old: &Frame, cur: &Frame, live: Slots) -> bool {
+        (0..old.stack.len())
+            .filter(|index| live & (1 << index) != 0)
+            .all(|index| {
+                let old = old.slot(index);
+                if index >= cur.stack.len() {
+                    return old.says_nothing();
+                }
+                self.slot(old, cur.slot(index))
             })
     }
 
@@ -128,6 +137,7 @@ impl Comparison<'_> {
             Kind::Scalar => self.scalar(old, cur),
             Kind::MapValue(_)
             | Kind::MapValueOrNull(_)
+            | Kind::MapOrNull(_)
             | Kind::MapKey(_)
             | Kind::Mem(_)
             | Kind::MemOrNull(_) => {
@@ -143,13 +153,14 @@ impl Comparison<'_> {
             | Kind::PacketEnd
             | Kind::Object(_)
             | Kind::ObjectOrNull(_)
-            | Kind::Func(_) => self.exact(old, cur),
+            | Kind::Func(_)
+            | Kind::DynptrPtr(_) => self.exact(old, cur),
         }
     }
 
     fn exact(&mut self, old: &Reg, cur: &Reg) -> bool {
         old.off == cur.off
-            && old.linked_add == cur.linked_add
+            && old.added == cur.added
             && old.range == cur.range
             && old.value == cur.value
             && self.ids.matches(old.id, cur.id)
@@ -162,7 +173,7 @@ impl Comparison<'_> {
         }
         // A link promises a distance between two registers, so the distances must be the same; without one nothing is promised.
         let same_distance =
-            old.linked_add == cur.linked_add && (!old.linked_add || old.off == cur.off);
+            old.added == cur.added && (old.added == Added::Nothing || old.off == cur.off);
         (!old.id.is_some() || same_distance)
             && cur.value.is_within(&old.value)
             && self.ids.scalars_match(old.id, cur.id)
@@ -197,7 +208,8 @@ impl Comparison<'_> {
             && match (old.spilled(), cur.spilled()) {
                 (None, _) => true,
                 (Some(_), None) => false,
-                (Some(a), Some(b)) => old.spill_bytes() == cur.spill_bytes() && self.reg(a, b),
+                // More bytes of it may be there than in `old`, which then says nothing of them.
+                (Some(a), Some(b)) => self.reg(a, b),
             }
     }
 

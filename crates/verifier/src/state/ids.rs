@@ -24,20 +24,14 @@ impl IdMap {
         !old.is_some() || self.pair(old.0, cur.0)
     }
 
-    /// As [`Self::matches`] for links of scalars, which only narrow what may be: those of `old` must be there in `cur`, and `cur`
-    /// may have more.
+    /// As [`Self::matches`] for links of scalars, which only narrow what may be: where `old` has none, `cur` may have any. Two
+    /// that `old` keeps apart are not taken for one, as in Linux.
     pub(crate) fn scalars_match(&mut self, old: Id, cur: Id) -> bool {
         if !old.is_some() {
             return true;
         }
         let cur = if cur.is_some() { cur.0 } else { self.fresh() };
-        match self.pairs.iter().find(|(a, _)| *a == old.0) {
-            Some((_, b)) => *b == cur,
-            None => {
-                self.pairs.push((old.0, cur));
-                true
-            }
-        }
+        self.pair(old.0, cur)
     }
 
     fn fresh(&mut self) -> u32 {

@@ -20,9 +20,10 @@ pub(crate) use iter::{Iter, Phase};
 pub(crate) use live::{LiveStack, Slots};
 pub(crate) use precision::{Node, Precision};
 pub(crate) use refs::{Held, Lock, Ref};
-pub(crate) use reg::{Backing, Id, Kind, MapIdx, Mem, MemUse, Object, Range, Reg};
+pub(crate) use reg::{Added, Backing, Id, Kind, MapIdx, Mem, MemUse, Object, Range, Reg};
 pub(crate) use stack::{Byte, Slot};
 
+use crate::limits::FRAMES_MAX;
 use skep_isa::{InsnIdx, Reg as R};
 use std::rc::Rc;
 
@@ -165,24 +166,39 @@ impl State {
 
     /// Changes every register and spilled register for which `wanted` holds, touching only frames that have one.
     pub(crate) fn update_regs(&mut self, wanted: impl Fn(&Reg) -> bool, change: impl Fn(&mut Reg)) {
-        for frame in &mut self.frames {
-            let hit = frame.regs.iter().any(&wanted)
-                || frame.stack.iter().filter_map(Slot::spilled).any(&wanted);
-            if !hit {
+        self.update_live_regs(&[u16::MAX; FRAMES_MAX], wanted, change);
+    }
+
+    /// The same, of registers only those that are set in `live` of their frame.
+    pub(crate) fn update_live_regs(
+        &mut self,
+        live: &[u16; FRAMES_MAX],
+        wanted: impl Fn(&Reg) -> bool,
+        change: impl Fn(&mut Reg),
+    ) {
+        for (frame, live) in self.frames.iter_mut().zip(live) {
+            let hits = frame.regs.iter().enumerate();
+            let hits = hits
+                .filter(|(number, reg)| live & (1 << number) != 0 && wanted(reg))
+                .fold(0_u16, |hits, (number, _)| hits | 1 << number);
+            let spilled = frame.stack.iter().filter_map(Slot::spilled).any(&wanted);
+            if hits == 0 && !spilled {
                 continue;
             }
             let frame = Rc::make_mut(frame);
-            frame
-                .regs
-                .iter_mut()
-                .filter(|reg| wanted(reg))
-                .for_each(&change);
-            let slots = Rc::make_mut(&mut frame.stack);
-            slots
-                .iter_mut()
-                .filter_map(Slot::spilled_mut)
-                .filter(|reg| wanted(reg))
-                .for_each(&change);
+            for (number, reg) in frame.regs.iter_mut().enumerate() {
+                if hits & (1 << number) != 0 {
+                    change(reg);
+                }
+            }
+            if spilled {
+                let slots = Rc::make_mut(&mut frame.stack);
+                slots
+                    .iter_mut()
+                    .filter_map(Slot::spilled_mut)
+                    .filter(|reg| wanted(reg))
+                    .for_each(&change);
+            }
         }
     }
 }

@@ -2,14 +2,28 @@
 
 use super::precision::Node;
 use crate::domain::Scalar;
+use skep_isa::{AluOp, Width};
 
-/// A map, as index into the program's used maps.
+/// A map, as index into the program's used maps; or, with the upper bit, whatever map lies in that one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct MapIdx(pub(crate) u16);
 
 impl MapIdx {
+    const INNER: u16 = 1 << 15;
+
+    /// The used map.
     pub(crate) fn index(self) -> usize {
-        usize::from(self.0)
+        usize::from(self.0 & !Self::INNER)
+    }
+
+    /// Whatever map lies in this one.
+    pub(crate) fn inner(self) -> Self {
+        Self(self.0 | Self::INNER)
+    }
+
+    /// Whether it lies in the used map: it is known by its definition only.
+    pub(crate) fn is_inner(self) -> bool {
+        self.0 & Self::INNER != 0
     }
 }
 
@@ -119,6 +133,8 @@ pub(crate) enum Kind {
     MapValue(MapIdx),
     /// Inside a value of a map, or null.
     MapValueOrNull(MapIdx),
+    /// A map that a lookup in this map of maps found, or null.
+    MapOrNull(MapIdx),
     /// Packet, relative to its first byte.
     Packet,
     /// Packet, relative to its metadata.
@@ -137,6 +153,8 @@ pub(crate) enum Kind {
     MemOrNull(Mem),
     /// A function of the program.
     Func(super::SubprogIdx),
+    /// A dynamic pointer that a called back function was given, valid as long as this frame.
+    DynptrPtr(u8),
 }
 
 impl Mem {
@@ -160,7 +178,7 @@ impl Kind {
             Self::Stack(_) => "fp",
             Self::MapPtr(_) => "map_ptr",
             Self::MapValue(_) => "map_value",
-            Self::MapValueOrNull(_) => "map_value_or_null",
+            Self::MapValueOrNull(_) | Self::MapOrNull(_) => "map_value_or_null",
             Self::Packet => "pkt",
             Self::PacketMeta => "pkt_meta",
             Self::PacketEnd => "pkt_end",
@@ -170,6 +188,7 @@ impl Kind {
             Self::Mem(mem) => mem.names()[0],
             Self::MemOrNull(mem) => mem.names()[1],
             Self::Func(_) => "func",
+            Self::DynptrPtr(_) => "dynptr_ptr",
         }
     }
 
@@ -177,6 +196,7 @@ impl Kind {
     pub(crate) fn when_not_null(self) -> Option<Self> {
         match self {
             Self::MapValueOrNull(map) => Some(Self::MapValue(map)),
+            Self::MapOrNull(outer) => Some(Self::MapPtr(outer.inner())),
             Self::ObjectOrNull(object) => Some(Self::Object(object)),
             Self::MemOrNull(mem) => Some(Self::Mem(mem)),
             Self::Uninit
@@ -191,7 +211,8 @@ impl Kind {
             | Self::Object(_)
             | Self::MapKey(_)
             | Self::Mem(_)
-            | Self::Func(_) => None,
+            | Self::Func(_)
+            | Self::DynptrPtr(_) => None,
         }
     }
 
@@ -216,18 +237,23 @@ impl Kind {
             | Self::MapPtr(_)
             | Self::MapValue(_)
             | Self::MapValueOrNull(_)
+            | Self::MapOrNull(_)
             | Self::Packet
             | Self::PacketMeta
             | Self::PacketEnd
             | Self::Object(_)
             | Self::ObjectOrNull(_)
             | Self::MapKey(_)
-            | Self::Func(_) => None,
+            | Self::Func(_)
+            | Self::DynptrPtr(_) => None,
         }
     }
 
-    /// The frame in whose stack a slice may lie.
+    /// The frame with which a pointer ends: a slice that may lie in its stack, or what it was given.
     pub(crate) fn slice_frame(self) -> Option<u8> {
+        if let Self::DynptrPtr(frame) = self {
+            return Some(frame);
+        }
         match self.memory()?.backing {
             Backing::OwnOrStack(frame) | Backing::PacketOrStack(frame) => Some(frame),
             Backing::Own | Backing::Packet => None,
@@ -285,9 +311,20 @@ impl Range {
     }
 }
 
+/// How a number was changed by a constant since it was linked.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Added {
+    /// It was not.
+    Nothing,
+    /// By a sum of 64 bits.
+    Whole,
+    /// By a sum of 32 bits, of which the result is zero-extended.
+    Half,
+}
+
 /// A register's value.
 ///
-/// For a scalar, `value` is the number, `id` links copies, and `off` is what was added to the linked value if `linked_add`.
+/// For a scalar, `value` is the number, `id` links copies, and `off` is what was `added` to the linked value.
 /// For a pointer, `off` is the fixed part of its offset, `value` the variable part, and `id` names the unknown (the null
 /// check, or the variable part of a packet pointer).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -301,7 +338,7 @@ pub(crate) struct Reg {
     /// Packet pointers: what comparisons proved about the bytes from the pointer without its fixed offset.
     pub(crate) range: Range,
     /// Scalars: whether `off` was added since the link.
-    pub(crate) linked_add: bool,
+    pub(crate) added: Added,
     /// Scalars: what decides whether pruning must respect the value.
     pub(crate) node: Node,
 }
@@ -315,7 +352,7 @@ impl Reg {
         id: Id::NONE,
         ref_id: Id::NONE,
         range: Range::UNPROVEN,
-        linked_add: false,
+        added: Added::Nothing,
         node: Node::NONE,
     };
 
@@ -373,8 +410,29 @@ impl Reg {
     pub(crate) fn unlink(&mut self) {
         if self.is_scalar() {
             self.id = Id::NONE;
-            self.linked_add = false;
+            self.added = Added::Nothing;
             self.off = 0;
+        }
+    }
+
+    /// What a number is that is linked with this one; `None` if this one does not say.
+    pub(crate) fn linked_value(&self, other: &Self) -> Option<Scalar> {
+        let since = |reg: &Self| match reg.added {
+            Added::Nothing => 0,
+            Added::Whole | Added::Half => i64::from(reg.off),
+        };
+        let delta = since(other) - since(self);
+        let sum = |width| {
+            let delta = Scalar::constant(delta.cast_unsigned());
+            crate::domain::alu(AluOp::Add, width, &self.value, &delta)
+        };
+        match (self.added, other.added) {
+            // The high half is lost.
+            (Added::Half, Added::Nothing | Added::Whole) => None,
+            (Added::Half, Added::Half) if delta == 0 => Some(self.value),
+            (_, Added::Half) => Some(sum(Width::W32)),
+            (_, _) if delta == 0 => Some(self.value),
+            (_, _) => Some(sum(Width::W64)),
         }
     }
 

@@ -121,6 +121,12 @@ impl Slot {
         self.bytes.iter().filter(|b| **b == Byte::Spill).count()
     }
 
+    /// Whether its bytes may be anything.
+    pub(crate) fn says_nothing(&self) -> bool {
+        let anything = |byte: &Byte| matches!(byte, Byte::Invalid | Byte::Misc);
+        self.bytes.iter().all(anything)
+    }
+
     /// The register, if all eight bytes belong to it.
     pub(crate) fn whole_spill(&self) -> Option<&Reg> {
         (self.bytes[0] == Byte::Spill && self.bytes[7] == Byte::Spill).then_some(&self.reg)

@@ -4,7 +4,7 @@ use super::pointer::Sum;
 use crate::domain::{self, Scalar};
 use crate::path::{Fork, Path};
 use crate::reject::Reject;
-use crate::state::Reg;
+use crate::state::{Added, Reg};
 use skep_isa::{AluOp, Operand, Reg as R, Width};
 
 impl Path<'_> {
@@ -31,7 +31,7 @@ impl Path<'_> {
                 });
             }
             (true, false) => {
-                self.must_keep(&right);
+                self.must_keep_operand(src, &right);
                 let sum = Sum {
                     op,
                     width,
@@ -42,7 +42,7 @@ impl Path<'_> {
                 self.pointer_sum(&sum)?
             }
             (false, true) => {
-                self.must_keep(&left);
+                self.must_keep_reg(dst, &left);
                 if op == AluOp::Sub && width == Width::W64 {
                     return Err(Reject::SubtractPointer {
                         at: self.at,
@@ -81,15 +81,24 @@ impl Path<'_> {
     }
 }
 
-/// Adding a constant keeps a number linked with what it was a copy of, once.
+/// A sum with a constant keeps a number linked with what it was a copy of, once.
 fn link_sum(op: AluOp, width: Width, left: &Reg, right: &Reg, result: &mut Reg) {
-    let Some(added) = right.as_const().and_then(|k| i32::try_from(k).ok()) else {
+    let known = right.as_const().map(u64::cast_signed);
+    let by = match op {
+        AluOp::Add => known,
+        AluOp::Sub => known.and_then(i64::checked_neg),
+        _ => None,
+    };
+    let Some(by) = by.and_then(|by| i32::try_from(by).ok()) else {
         return;
     };
-    if op == AluOp::Add && width == Width::W64 && left.id.is_some() && !left.linked_add {
+    if left.id.is_some() && left.added == Added::Nothing {
         result.id = left.id;
-        result.linked_add = true;
-        result.off = added;
+        result.off = by;
+        result.added = match width {
+            Width::W64 => Added::Whole,
+            Width::W32 => Added::Half,
+        };
     }
 }
 

@@ -107,11 +107,13 @@ fn allows(cell: &Cell) -> bool {
         | Kind::MapPtr(_)
         | Kind::MapValue(_)
         | Kind::MapValueOrNull(_)
+        | Kind::MapOrNull(_)
         | Kind::PacketEnd
         | Kind::ObjectOrNull(_)
         | Kind::MapKey(_)
         | Kind::Mem(_)
         | Kind::MemOrNull(_)
-        | Kind::Func(_) => true,
+        | Kind::Func(_)
+        | Kind::DynptrPtr(_) => true,
     }
 }

@@ -29,6 +29,11 @@ impl Path<'_> {
     ) -> Result<Flow, Reject> {
         let right = self.operand(src)?;
         let left = self.read(dst)?;
+        for (reg, value) in [(Operand::Reg(dst), &left), (src, &right)] {
+            if let (Operand::Reg(reg), Kind::Stack(_)) = (reg, value.kind) {
+                self.history.stack_reg(reg);
+            }
+        }
         let compare = Compare {
             op,
             width,
@@ -43,8 +48,8 @@ impl Path<'_> {
         info.taken_possible |= known != Some(false);
         info.fallthrough_possible |= known != Some(true);
         if let Some(holds) = known {
-            self.must_keep(&left);
-            self.must_keep(&right);
+            self.must_keep_reg(dst, &left);
+            self.must_keep_operand(src, &right);
             if left.is_scalar() && right.is_scalar() && left.value.as_const().is_none() {
                 // That the other way is impossible may follow from known bits; the ends of the intervals are to say so, too.
                 let mut taken = self.state.clone();
@@ -55,6 +60,7 @@ impl Path<'_> {
             }
             return Ok(Flow::To(if holds { target } else { next }));
         }
+        self.note_linked(&compare);
         let mut taken = self.state.clone();
         self.refine(&compare, &mut taken);
         self.forks.push(Fork::new(taken, target));
@@ -121,8 +127,10 @@ fn never_null(op: JmpOp, pointer: &Reg, number: &Reg) -> Option<bool> {
         | Kind::Ctx
         | Kind::Stack(_)
         | Kind::MapValueOrNull(_)
+        | Kind::MapOrNull(_)
         | Kind::Packet
         | Kind::PacketMeta
+        | Kind::DynptrPtr(_)
         | Kind::PacketEnd
         | Kind::ObjectOrNull(_)
         | Kind::MemOrNull(_) => false,

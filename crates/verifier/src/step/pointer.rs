@@ -66,9 +66,10 @@ impl Path<'_> {
         let (at, reg) = (self.at, sum.dst);
         let kind = sum.pointer.kind.name();
         match sum.pointer.kind {
-            Kind::MapValueOrNull(_) | Kind::ObjectOrNull(_) | Kind::MemOrNull(_) => {
-                Err(Reject::MaybeNullArithmetic { at, reg, kind })
-            }
+            Kind::MapValueOrNull(_)
+            | Kind::MapOrNull(_)
+            | Kind::ObjectOrNull(_)
+            | Kind::MemOrNull(_) => Err(Reject::MaybeNullArithmetic { at, reg, kind }),
             // Adding nothing to a map is what compilers emit for its first field.
             Kind::MapPtr(_) if sum.op == AluOp::Add && sum.number.is_null() => Ok(()),
             Kind::Object(Object::TracepointBuffer) => Ok(()),
@@ -84,7 +85,8 @@ impl Path<'_> {
             | Kind::MapKey(_)
             | Kind::Mem(_)
             | Kind::Packet
-            | Kind::PacketMeta => Ok(()),
+            | Kind::PacketMeta
+            | Kind::DynptrPtr(_) => Ok(()),
         }
     }
 

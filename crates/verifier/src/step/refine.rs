@@ -3,10 +3,11 @@
 
 use super::jump::{Compare, flipped};
 use crate::domain::{self, Scalar};
-use crate::limits::PACKET_OFFSET_MAX;
+use crate::limits::{FRAMES_MAX, PACKET_OFFSET_MAX};
+use crate::log::history::AllPlaces;
 use crate::path::Path;
 use crate::state::{Id, Kind, Node, Range, Reg, Slot, State};
-use skep_isa::{AluOp, JmpOp, Operand, Reg as R, Width};
+use skep_isa::{JmpOp, Operand, Reg as R, Width};
 
 /// What a way says about one scalar register.
 #[derive(Clone, Copy)]
@@ -34,12 +35,11 @@ impl Path<'_> {
     }
 
     fn refine_numbers(&mut self, compare: &Compare, taken: &mut State) {
-        if compare.right_reg() == Some(compare.dst) {
-            return;
-        }
+        let same = compare.right_reg() == Some(compare.dst);
         let (left, right) = (&compare.left, &compare.right);
         let branches = domain::refine(compare.op, compare.width, &left.value, &right.value);
         let node = self.linked_node(compare);
+        let live = self.checked.live_regs_at(&self.state, self.at);
         let ways = [
             (&mut self.state, branches.fallthrough),
             (taken, branches.taken),
@@ -48,21 +48,47 @@ impl Path<'_> {
             let Some((dst, src)) = learnt else {
                 continue;
             };
+            // Both sides of a register that is compared with itself hold for it.
+            let value = match same {
+                true => dst.meet(&src).unwrap_or(dst),
+                false => dst,
+            };
             let left = Learnt {
                 reg: compare.dst,
-                value: dst,
+                value,
                 node,
             };
-            learn(state, &left);
-            if let Some(reg) = compare.right_reg() {
+            learn(state, &left, &live);
+            if let Some(reg) = compare.right_reg().filter(|_| !same) {
                 let right = Learnt {
                     reg,
                     value: src,
                     node,
                 };
-                learn(state, &right);
+                learn(state, &right, &live);
             }
         }
+    }
+
+    /// Which places this comparison refines together, for the log.
+    pub(super) fn note_linked(&mut self, compare: &Compare) {
+        if !self.history.is_on() {
+            return;
+        }
+        let live = self.checked.live_regs_at(&self.state, self.at);
+        let ids = [compare.left.id, compare.right.id];
+        let linked = |reg: &Reg| reg.is_scalar() && reg.id.is_some() && ids.contains(&reg.id);
+        let mut places = AllPlaces::default();
+        for ((places, frame), live) in places.iter_mut().zip(self.state.frames()).zip(live) {
+            for (number, reg) in frame.regs.iter().enumerate() {
+                places.regs |= u16::from(linked(reg)) << number;
+            }
+            places.regs &= live;
+            for (number, slot) in frame.stack.iter().enumerate() {
+                places.slots |= u64::from(slot.spilled().is_some_and(linked)) << number;
+            }
+        }
+        self.history.linked(&places);
     }
 
     /// The node of all that this comparison refines: the operands and what is linked with them.
@@ -193,8 +219,9 @@ fn is_start(reg: &Reg) -> bool {
     reg.off == 0 && !reg.id.is_some() && reg.value.as_const() == Some(0)
 }
 
-/// Sets what a way says about a register, and what follows for numbers linked with it.
-fn learn(state: &mut State, learnt: &Learnt) {
+/// Sets what a way says about a register, and what follows for numbers linked with it. Of registers that nobody will read
+/// nothing is said, as in Linux.
+fn learn(state: &mut State, learnt: &Learnt, live: &[u16; FRAMES_MAX]) {
     let mut known = *state.reg(learnt.reg);
     known.value = learnt.value;
     known.node = learnt.node;
@@ -202,25 +229,11 @@ fn learn(state: &mut State, learnt: &Learnt) {
     if !known.id.is_some() {
         return;
     }
-    let delta = |reg: &Reg| {
-        let off = |reg: &Reg| if reg.linked_add { reg.off } else { 0 };
-        i64::from(off(reg)) - i64::from(off(&known))
-    };
-    state.update_regs(
-        |reg| reg.is_scalar() && reg.id == known.id,
-        |reg| {
-            reg.node = known.node;
-            reg.value = match delta(reg) {
-                0 => known.value,
-                delta => domain::alu(
-                    AluOp::Add,
-                    Width::W64,
-                    &known.value,
-                    &Scalar::constant(delta.cast_unsigned()),
-                ),
-            };
-        },
-    );
+    let linked = |reg: &Reg| reg.is_scalar() && reg.id == known.id;
+    state.update_live_regs(live, linked, |reg| {
+        reg.node = known.node;
+        reg.value = known.linked_value(reg).unwrap_or(reg.value);
+    });
 }
 
 /// What is null holds no reference.

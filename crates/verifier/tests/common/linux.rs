@@ -1,9 +1,12 @@
 //! Asking the running kernel what a case asks.
 
 use crate::common::Question;
-use skep_isa::{Imm64, Insn, Program};
+use skep_btf::Kind;
+use skep_btf::core::KernelBtf;
+use skep_isa::{CallTarget, Imm64, Insn, Program};
 use skep_sys::bpf::{self, Log, Map, MapCreate, Name, ProgLoad};
 use skep_uapi::BPF_F_RDONLY_PROG;
+use skep_uapi::TypeId;
 use skep_verifier::MapDesc;
 use std::ffi::CString;
 use std::io;
@@ -42,7 +45,22 @@ pub(crate) fn ask_with(
     log_bytes: usize,
     maps: &[OwnedFd],
 ) -> io::Result<(i32, String)> {
-    let insns = with_fds(&question.program, maps).to_bytes();
+    let insns = with_fds(&question.program, maps);
+    let insns = with_kfuncs(insns, question)?.to_bytes();
+    let btf = question.functions.btf.as_ref();
+    let btf = btf.map(|btf| {
+        bpf::btf_load(
+            &btf.to_bytes(),
+            Log {
+                level: 0,
+                buffer: &mut [],
+            },
+        )
+    });
+    let btf = btf.transpose()?;
+    let infos = question.functions.infos.iter();
+    let words = infos.flat_map(|info| [info.at.0, info.type_id.0]);
+    let func_info: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
     let licence = CString::new(question.licence.as_str()).unwrap();
     let mut log = vec![0; if question.level == 0 { 0 } else { log_bytes }];
     let loaded = bpf::prog_load(ProgLoad {
@@ -53,9 +71,9 @@ pub(crate) fn ask_with(
         name: Name::new("case").unwrap(),
         ifindex: 0,
         expected_attach_type: question.attach,
-        btf: None,
-        func_info: &[],
-        func_info_rec_size: 0,
+        btf: btf.as_ref().map(AsFd::as_fd),
+        func_info: &func_info,
+        func_info_rec_size: if func_info.is_empty() { 0 } else { 8 },
         line_info: &[],
         line_info_rec_size: 0,
         attach_btf_id: 0,
@@ -166,4 +184,21 @@ fn with_fds(program: &Program, maps: &[OwnedFd]) -> Program {
         }
     }
     Program::new(insns).unwrap()
+}
+
+/// The program with the case's numbers of kernel functions replaced by the running kernel's.
+fn with_kfuncs(program: Program, question: &Question) -> io::Result<Program> {
+    let Some(ours) = &question.functions.kernel else {
+        return Ok(program);
+    };
+    let theirs = KernelBtf::parse(&std::fs::read("/sys/kernel/btf/vmlinux")?).unwrap();
+    let mut insns = program.insns().to_vec();
+    for insn in &mut insns {
+        if let Insn::Call(CallTarget::Kfunc { id, .. }) = insn {
+            let name = ours.btf().name(TypeId(id.cast_unsigned()));
+            let found = theirs.find(name, |kind| matches!(kind, Kind::Func(_)));
+            *id = found.map_or(*id, |found| found.0.cast_signed());
+        }
+    }
+    Ok(Program::new(insns).unwrap())
 }

@@ -8,8 +8,12 @@
 //! | `type` | program type; default xdp |
 //! | `flags`, `attach` | numbers; default 0 |
 //! | `level` | log level; default 1 |
+//! | `functions`, `kernel` | BTF: see `functions` |
 //! | `linux` | why Linux answers differently; the oracle's test leaves such a case out |
 
+pub(crate) mod functions;
+
+use functions::Functions;
 use skep_contracts::Version;
 use skep_isa::Program;
 use skep_isa::text::assemble;
@@ -28,6 +32,7 @@ pub(crate) struct Question {
     pub(crate) attach: u32,
     pub(crate) level: u32,
     pub(crate) linux: Option<String>,
+    pub(crate) functions: Functions,
 }
 
 /// What skep answers.
@@ -54,6 +59,7 @@ impl Question {
         let maps = case.optional("maps").unwrap_or_default();
         let licence = case.optional("licence").unwrap_or("GPL").trim().to_owned();
         Self {
+            functions: Functions::read(case, &program),
             program,
             maps: maps
                 .lines()
@@ -95,9 +101,9 @@ impl Question {
             gpl_compatible: self.licence == "GPL",
             maps: &self.maps,
             fd_array: &[],
-            btf: None,
-            kernel: None,
-            func_info: &[],
+            btf: self.functions.btf.as_ref(),
+            kernel: self.functions.kernel.as_ref(),
+            func_info: &self.functions.infos,
             line_info: &[],
             profile: Version::DEFAULT,
         }

@@ -68,6 +68,7 @@ impl Asker {
             attach,
             level: 1,
             linux: None,
+            functions: crate::common::functions::Functions::default(),
         };
         self.asked += 1;
         let answer = question.answer();

@@ -104,6 +104,12 @@ pub(super) fn map_value(reject: &Reject) -> Option<Words> {
             bound,
             ..
         } => Some(outside("memory", bytes, off, size, bound)),
+        Reject::SpecialField { name, .. } | Reject::KptrIndirect { name, .. } => Some(
+            Words::new(format!(
+                "the access touches a {name} in the map value, which belongs to the kernel"
+            ))
+            .advise("access the other fields one by one, and leave this one to its helpers"),
+        ),
         Reject::MapKeyWrite { .. } => Some(
             Words::new("a map's key cannot be changed in place")
                 .advise("copy it, or delete the element and insert it anew"),
@@ -269,7 +275,7 @@ fn no_memory(scene: &Scene<'_>, reg: R) -> Words {
     let kind = scene.reg(reg).map_or(Kind::Uninit, |reg| reg.kind);
     if kind.when_not_null().is_some() {
         let given = match kind {
-            Kind::MapValueOrNull(_) => "the map lookup",
+            Kind::MapValueOrNull(_) | Kind::MapOrNull(_) => "the map lookup",
             _ => "the call that gave it",
         };
         return Words::new(format!(
