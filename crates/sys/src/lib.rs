@@ -39,7 +39,8 @@ pub use mount::{
 };
 pub use namespace::{Namespace, namespace_inode, net_namespace_cookie};
 pub use process::{
-    Detached, LogTarget, comm, effective_uid, pid, spawn_detached, spawn_detached_with_pipe,
+    Detached, LogTarget, comm, effective_uid, pid, set_comm, spawn_detached,
+    spawn_detached_with_pipe,
 };
 pub use random::fill_random;
 pub use signal::TerminationSignals;
