@@ -16,11 +16,10 @@ use std::fmt::Write as _;
 pub(crate) fn words(site: &Site) {
     let lines = commands("tests/net/command.txt");
     prepare(site);
-    let (kind, mode) = match site.attacher {
-        Attacher::Kernel(Mode::Generic) => ("xdpgeneric", "generic"),
-        Attacher::Kernel(Mode::Native) => ("xdpdrv", "driver"),
-        // Of the types that Linux has, the one that skep is most like.
-        Attacher::Skep(_) => ("xdpgeneric", "generic"),
+    let mode = site.attacher.mode();
+    let kind = match mode {
+        "generic" => "xdpgeneric",
+        _ => "xdpdrv",
     };
     let said = general(&transcript(site, &lines, kind), kind, mode);
     compare(site, "tests/net/command.txt", &said);
@@ -42,7 +41,7 @@ pub(crate) fn modes(site: &Site) {
 fn prepare(site: &Site) {
     site.load_as("pass", "one");
     site.load_as("pass", "two");
-    site.load("socket");
+    site.load("for_devmap");
 }
 
 /// The command lines of a file.
@@ -61,7 +60,7 @@ fn transcript(site: &Site, lines: &[String], kind: &str) -> String {
     for line in lines {
         let mut words = line.replace("{K}", kind);
         if let (Attacher::Skep(way), true) = (site.attacher, line.contains("net attach {K} ")) {
-            write!(words, " --via {}", way.word()).unwrap();
+            write!(words, " {}", way.option()).unwrap();
         }
         let Said { code, out, err } = site.said(&words);
         let text = format!("{out}{err}");

@@ -1,6 +1,6 @@
 //! What happens to the interface happens to the attachment.
 
-use crate::attach::{Attacher, Mode, Site};
+use crate::attach::{Attacher, Site};
 use crate::common::wait_until;
 use crate::tools::udp::{Stream, expect_each_once};
 
@@ -13,18 +13,10 @@ fn shown(site: &Site, dev: &str) -> Option<(String, String)> {
     Some((field("devname"), field("mode")))
 }
 
-/// The mode that the attacher's interfaces show.
-fn mode(site: &Site) -> &'static str {
-    match site.attacher {
-        Attacher::Kernel(Mode::Generic) | Attacher::Skep(_) => "generic",
-        Attacher::Kernel(Mode::Native) => "driver",
-    }
-}
-
 /// An interface that goes down and up again keeps its program.
 pub(crate) fn down_and_up(site: &Site) {
     site.run("drop_icmp");
-    let expected = Some(("x0".to_owned(), mode(site).to_owned()));
+    let expected = Some(("x0".to_owned(), site.attacher.mode().to_owned()));
     for _ in 0..3 {
         site.near().sh("ip link set x0 down");
         assert_eq!(shown(site, "x0"), expected);
@@ -50,7 +42,7 @@ pub(crate) fn renamed(site: &Site) {
         .sh("ip link set x0 down; ip link set x0 name renamed0; ip link set renamed0 up");
     assert_eq!(
         shown(site, "renamed0"),
-        Some(("renamed0".to_owned(), mode(site).to_owned()))
+        Some(("renamed0".to_owned(), site.attacher.mode().to_owned()))
     );
     let gone = site.said("net show dev x0");
     assert_eq!(
@@ -85,7 +77,7 @@ fn gone_by(site: &Site, delete: impl Fn()) {
     unpin(site, "pass");
     assert_eq!(
         shown(site, "x0"),
-        Some(("x0".to_owned(), mode(site).to_owned()))
+        Some(("x0".to_owned(), site.attacher.mode().to_owned()))
     );
     delete();
     wait_until("the interface is gone", || {

@@ -282,11 +282,8 @@ pub(crate) fn run(site: &Site) {
         unreachable!("skep alone has the command")
     };
     let object = site.kit().object("hello");
-    let mut command = site.tool(&format!(
-        "run {} dev x0 --via {}",
-        object.display(),
-        way.word()
-    ));
+    let line = format!("run {} dev x0 {}", object.display(), way.option());
+    let mut command = site.tool(&line);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let sent = site.far().counter("f0", "tx", "packets");
     let child = command.spawn().unwrap();
