@@ -9,7 +9,7 @@ use skep_btf::{Btf, Kind};
 use skep_sys::netlink::{LinkInfo, XdpMode as Hook, rx_metadata};
 use skep_sys::xsk::{RedirectProgram, TagSource};
 use skep_uapi::XdpMode;
-use std::io;
+use std::sync::OnceLock;
 
 /// The kernel's types, in which its functions for programs have their numbers.
 const KERNEL_TYPES: &str = "/sys/kernel/btf/vmlinux";
@@ -86,18 +86,22 @@ fn load(link: &LinkInfo, hook: Hook, chosen: Chosen) -> Result<Option<RedirectPr
 fn tag_source(link: &LinkInfo) -> Option<TagSource> {
     // Kernels that do not know the question do not have the function.
     let told = rx_metadata(link.index).ok()?;
-    let kfunc = told.has_vlan_tag().then(tag_function)?.ok()??;
+    let kfunc = told.has_vlan_tag().then(tag_function)??;
     Some(TagSource {
         ifindex: link.index.get(),
         kfunc,
     })
 }
 
-fn tag_function() -> io::Result<Option<u32>> {
-    let types = Btf::parse(&std::fs::read(KERNEL_TYPES)?)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    let function = types.find(TAG_FUNCTION, |kind| matches!(kind, Kind::Func(_)));
-    Ok(function.map(|id| id.0))
+/// The function's number, which stays while the kernel runs: its types are megabytes to parse.
+fn tag_function() -> Option<u32> {
+    static FOUND: OnceLock<u32> = OnceLock::new();
+    if let Some(number) = FOUND.get() {
+        return Some(*number);
+    }
+    let types = Btf::parse(&std::fs::read(KERNEL_TYPES).ok()?).ok()?;
+    let function = types.find(TAG_FUNCTION, |kind| matches!(kind, Kind::Func(_)))?;
+    Some(*FOUND.get_or_init(|| function.0))
 }
 
 #[cfg(test)]
