@@ -129,15 +129,6 @@ impl XskSocket {
         })
     }
 
-    /// Whether the driver itself writes frames into the memory, so that nothing is copied.
-    ///
-    /// # Errors
-    /// `ENOPROTOOPT` on kernels before 5.3.
-    pub fn is_zero_copy(&self) -> io::Result<bool> {
-        let flags: u32 = option::get(self.as_fd(), libc::XDP_OPTIONS)?;
-        Ok(flags & libc::XDP_OPTIONS_ZEROCOPY != 0)
-    }
-
     /// The next frame that came in, valid until the next call. `None` if there is none now.
     pub fn receive(&mut self) -> Option<XskFrame<'_>> {
         self.give_back();
