@@ -36,8 +36,7 @@ struct Accounts {
 impl Accounts {
     /// Packets that are nowhere, or less than none if some are in two places.
     fn unaccounted(&self) -> i64 {
-        let found =
-            self.received + self.overflown + self.dropped + self.missed + self.undelivered;
+        let found = self.received + self.overflown + self.dropped + self.missed + self.undelivered;
         self.sent.cast_signed() - found.cast_signed()
     }
 
@@ -66,7 +65,11 @@ impl fmt::Display for Accounts {
             writeln!(f, "{name:38}{value:12}")?;
         }
         let slowest = self.slowest.as_secs_f64() * 1e3;
-        writeln!(f, "{:38}{slowest:12.1} ms", "slowest command, with its process")
+        writeln!(
+            f,
+            "{:38}{slowest:12.1} ms",
+            "slowest command, with its process"
+        )
     }
 }
 
