@@ -198,13 +198,15 @@ impl Site {
             Attacher::Skep(way @ (Way::Packet | Way::Tun | Way::AfXdp)) => {
                 World::new(way.user(), size)
             }
-            Attacher::Skep(way @ Way::Tap) => World::with_first_pair(way.user(), size, |near, far| {
-                let line = "net dev add tap x0 peer f0".split(' ');
-                let made = near.command(kit.skep()).args(line).output();
-                let said = Said::of(&made.unwrap());
-                assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
-                near.sh(&format!("ip link set f0 netns {}", far.pid()));
-            }),
+            Attacher::Skep(way @ Way::Tap) => {
+                World::with_first_pair(way.user(), size, |near, far| {
+                    let line = "net dev add tap x0 peer f0".split(' ');
+                    let made = near.command(kit.skep()).args(line).output();
+                    let said = Said::of(&made.unwrap());
+                    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+                    near.sh(&format!("ip link set f0 netns {}", far.pid()));
+                })
+            }
         };
         Self::in_world(kit, attacher, world)
     }

@@ -36,9 +36,21 @@ pub(crate) fn attach_script(kit: &Kit, user: User) {
         .env("SKEP", &skep)
         .stdin(Stdio::null());
     let said = Said::of(&command.output().unwrap());
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{}", said.out);
-    assert!(said.out.contains("\n3 packets transmitted, 3 received, "), "{}", said.out);
-    let shown = said.out.matches("\tpackets 4  drop 0  pass 4  tx 0  redirect 0  missed 0").count();
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (Some(0), ""),
+        "{}",
+        said.out
+    );
+    assert!(
+        said.out.contains("\n3 packets transmitted, 3 received, "),
+        "{}",
+        said.out
+    );
+    let shown = said
+        .out
+        .matches("\tpackets 4  drop 0  pass 4  tx 0  redirect 0  missed 0")
+        .count();
     assert_eq!(shown, 1, "{}", said.out);
     let printed: Vec<_> = said
         .out

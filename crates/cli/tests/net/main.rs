@@ -150,8 +150,13 @@ fn main() -> ExitCode {
     for attacher in as_root() {
         // The other scenarios are an ordinary user's.
         let kit = kit.clone();
-        let run =
-            move || verdicts::ping(&Site::in_world(&kit, attacher, World::new(User::Root, Size::Two)));
+        let run = move || {
+            verdicts::ping(&Site::in_world(
+                &kit,
+                attacher,
+                World::new(User::Root, Size::Two),
+            ))
+        };
         let needs = [needs(attacher), &[Need::Oracle]].concat();
         harness = harness.case(format!("{}::as_root", attacher.name()), &needs, run);
     }
