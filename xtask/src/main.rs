@@ -7,7 +7,7 @@
 )]
 
 use std::process::ExitCode;
-use xtask::{bench, fuzz, lines, root, tidy};
+use xtask::{bench, fuzz, lines, root, soak, tidy};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
@@ -16,6 +16,8 @@ usage: cargo xtask TASK
   fuzz [PROGRAMS [SEED [FOLDER]]]
                   run random programs on all engines and, as root, on Linux; with a folder, keep what differs there and go on
   lines           lines of code and of tests, by crate
+  soak [SECONDS] [--via WAY]
+                  attach, detach, replace and update maps under traffic, and account for every packet (120 s by the packet way)
   bench load      time to load examples and benchmarks, by stage, beside Linux
   bench exec      time of a run, by engine, beside Linux
   bench start     time of whole commands, from their start to their end";
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
             .map(|text| print!("{text}"))
             .map_err(|e| e.to_string()),
         ["fuzz", ref words @ ..] => fuzz::Request::read(words).and_then(|request| request.run()),
+        ["soak", ref words @ ..] => soak::Request::read(words).and_then(|request| request.run()),
         ["bench", name] => bench::run(name),
         _ => Err(USAGE.to_owned()),
     };

@@ -2,7 +2,7 @@
 //!
 //! Three seconds of it are a test; `cargo xtask soak` runs it for as long as one wants ([`SECONDS`]) and shows the table.
 
-use crate::attach::{Attacher, Site};
+use crate::attach::{Attacher, Site, Way};
 use crate::tools::udp::{Arrivals, Stream, arrivals, listen};
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -28,6 +28,8 @@ struct Accounts {
     /// As `net show` tells.
     missed: u64,
     undelivered: u64,
+    /// Attaches, each with its detach.
+    attaches: u32,
     /// Commands that were carried out, and the longest time that one took.
     commands: u32,
     slowest: Duration,
@@ -59,6 +61,7 @@ impl fmt::Display for Accounts {
             ("undelivered", self.undelivered.cast_signed()),
             ("unaccounted", self.unaccounted()),
             ("received twice", self.doubled.cast_signed()),
+            ("attaches", self.attaches.into()),
             ("commands", self.commands.into()),
         ];
         for (name, value) in rows {
@@ -114,6 +117,7 @@ fn bustle(site: &Site, round: i32, accounts: &mut Accounts) {
         accounts.commands += 1;
     };
     timed(&mut || site.attach(NAMES[0]));
+    accounts.attaches += 1;
     for step in 0..4_i32 {
         let name = NAMES[usize::from(step % 2 == 0)];
         timed(&mut || site.set(name, "rule", 0, 2 + (round + step) % 5));
@@ -142,9 +146,16 @@ fn settle(accounts: &mut Accounts, site: &Site, arrivals: &Arrivals) {
 
 fn check(site: &Site, accounts: &Accounts) {
     assert!(accounts.sent > 0 && accounts.dropped > 0 && accounts.passed > 0);
-    assert_eq!(accounts.doubled, 0, "\n{accounts}");
-    assert_eq!(accounts.unaccounted(), 0, "\n{accounts}");
-    if let Attacher::Skep(_) = site.attacher {
-        assert!(accounts.unattached() >= 0, "\n{accounts}");
-    }
+    let allowed = match site.attacher {
+        Attacher::Kernel(_) | Attacher::Skep(Way::Tun | Way::AfXdp | Way::Tap) => 0,
+        // Its ring and its filter are switched one after the other: a packet between them has none of both at an attach, or
+        // both at a detach. Packets are ten times as far apart as this takes.
+        Attacher::Skep(Way::Packet) => u64::from(accounts.attaches),
+    };
+    assert!(accounts.doubled <= allowed, "\n{accounts}");
+    assert!(
+        accounts.unaccounted().unsigned_abs() <= allowed,
+        "\n{accounts}"
+    );
+    assert!(accounts.unattached() >= 0, "\n{accounts}");
 }

@@ -135,12 +135,11 @@ fn join(near: &Space, near_dev: &str, far: &Space, far_dev: &str, net: u32) {
             mac(peer)
         ));
     }
-    // The carrier is noticed with a delay.
+    // The carrier is noticed with a delay. A TAP device never says that it is up.
     for (space, dev) in [(near, near_dev), (far, far_dev)] {
         wait_until("the interface works", || {
-            space
-                .sh(&format!("ip link show dev {dev}"))
-                .contains("state UP")
+            let shown = space.sh(&format!("ip -d link show dev {dev}"));
+            shown.contains("state UP") || shown.contains("type tap") && shown.contains("LOWER_UP")
         });
     }
 }

@@ -7,6 +7,8 @@
 //! What differs from Linux:
 //! - a frame that passed has the mark M (`fwmark`) in the host's stack, and whoever listens on X with a packet socket sees it twice;
 //! - a frame waits up to a millisecond, or a tick of the kernel's clock, for others to fill its block of the ring;
+//! - a frame that comes in the very moment of the attach is lost, in that of the detach it has a verdict and reaches the host besides (some
+//!   microseconds: ring and filter are two places, which nothing switches at once);
 //! - joined frames of a kind that a [`VnetHeader`] cannot describe (TCP within a tunnel's UDP, SCTP), and those longer than 64 KiB (BIG
 //!   TCP), cannot be taken from a packet socket: they are lost and counted as missed. Senders on the same host make them, and
 //!   cards that join what tunnels carry; switching that off for the interface helps (`ethtool -K`).
@@ -164,9 +166,11 @@ impl Way for PacketWay {
     }
 
     fn let_go(&mut self) {
-        self.wiring.unsink();
-        // What comes from now on reaches the host by itself. If this fails, such frames reach it twice until all is undone.
-        let _: io::Result<()> = self.ring.set_filter(&Mark::nothing());
+        // What comes from now on reaches the host by itself. If this fails, such frames reach it twice until all is undone; so does
+        // one that comes between the end of the filter and this.
+        self.wiring.unsink_and(|| {
+            let _: io::Result<()> = self.ring.set_filter(&Mark::nothing());
+        });
     }
 }
 

@@ -215,12 +215,18 @@ impl Wiring {
 
     /// Lets the host get its frames again.
     pub(crate) fn unsink(&self) {
+        self.unsink_and(|| {});
+    }
+
+    /// The same, and calls `then` with the least delay.
+    pub(crate) fn unsink_and(&self, then: impl FnOnce()) {
         let mut state = self.lock();
         state.sinks = false;
         let State {
             netlink, changes, ..
         } = &mut *state;
-        changes.undo(netlink, |undo| matches!(undo, Undo::DeleteFilter { .. }));
+        let is_sink = |undo: &Undo| matches!(undo, Undo::DeleteFilter { .. });
+        changes.undo_and(netlink, is_sink, then);
     }
 }
 
