@@ -27,8 +27,8 @@
 //! The other is VLAN tags that the card (or, on a veth, the sender) left beside the frame. The driver tells our program of
 //! them, where it can (`tell_tag` in [`skep_sys::xsk`]); they go back when the frame is sent on. Elsewhere they are lost: in
 //! generic mode, before Linux 6.8 and with most drivers yet, so that what passes goes on in the wrong VLAN. Such an interface
-//! is taken only if the user asked for this way by its name ([`candidates`]). Tags within frames stay there in any case,
-//! also for the program.
+//! is taken only if the user asked for this way by its name ([`candidates`]), and a line in the trace pipe says so. Tags
+//! within frames stay there in any case, also for the program.
 
 use super::ledger::Ledger;
 use super::mark::Mark;
@@ -44,7 +44,7 @@ use skep_exec::{Packet, PacketSpec};
 use skep_sys::netlink::LinkInfo;
 use skep_sys::packet::{TxSocket, VnetHeader};
 use skep_sys::wait_any_readable;
-use skep_sys::xsk::XskSocket;
+use skep_sys::xsk::{VlanTags, XskSocket};
 use skep_uapi::XdpMode;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -222,5 +222,14 @@ impl Way for AfxdpWay {
 
     fn let_go(&mut self) {
         self.hook.detach();
+    }
+
+    fn shortfall(&self) -> Option<&'static str> {
+        match self.hook.tags() {
+            VlanTags::Kept => None,
+            VlanTags::Lost => {
+                Some("VLAN tags beside frames are lost, for lack of a driver that tells them")
+            }
+        }
     }
 }

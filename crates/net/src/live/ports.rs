@@ -69,6 +69,16 @@ enum Opened {
     Device(Arc<Place>),
 }
 
+impl Opened {
+    /// What a user who asked for this way has to know.
+    fn shortfall(&self) -> Option<&'static str> {
+        match self {
+            Self::Way(way, _) => way.shortfall(),
+            Self::Device(_) => None,
+        }
+    }
+}
+
 impl LivePorts {
     /// Ports that have `ledger` remember what is to be undone.
     #[must_use]
@@ -202,6 +212,7 @@ impl Inner {
             via,
             counts: LiveCounts::default(),
         });
+        let shortfall = opened.shortfall();
         let (hold, upkeep) = match opened {
             Opened::Device(place) => {
                 place.put(Arc::clone(&attachment));
@@ -214,6 +225,10 @@ impl Inner {
                 (Hold::Worker(worker.map_err(failed)?), upkeep)
             }
         };
+        if let Some(what) = shortfall {
+            let text = format!("ifindex={ifindex}: {what}");
+            attachment.connection.trace("skep_net", &text);
+        }
         let entry = Entry {
             attachment,
             name: link.name,

@@ -12,7 +12,7 @@ use super::xdp_programs::Candidate;
 use skep_sys::netlink::{
     IfIndex, LinkInfo, Netlink, NetlinkError, XdpAttach, XdpMode as Hook, XdpUpdate,
 };
-use skep_sys::xsk::{RedirectProgram, XskBind, XskSocket, XskSpec};
+use skep_sys::xsk::{RedirectProgram, VlanTags, XskBind, XskSocket, XskSpec};
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -108,6 +108,11 @@ impl XdpHook {
     /// Whether the program runs in the network core.
     pub(crate) fn is_generic(&self) -> bool {
         self.lock().hook == Some(Hook::Generic)
+    }
+
+    /// What becomes of VLAN tags beside frames.
+    pub(crate) fn tags(&self) -> VlanTags {
+        self.program.tags()
     }
 
     /// The device that passed frames are sent on.
