@@ -19,14 +19,17 @@ fi
 object=$2
 
 # The far side: a namespace that lives as long as this process.
-unshare --net sleep 600 &
+unshare --net sleep 600 >/dev/null 2>&1 &
 far=$!
-trace=$(mktemp)
+# Of this trial alone, like the daemon in it.
+XDG_RUNTIME_DIR=$(mktemp -d)
+export XDG_RUNTIME_DIR
+trace=$XDG_RUNTIME_DIR/trace
 clean_up() {
     # There may be none to stop, if this ends early.
     "$SKEP" daemon stop || true
     kill "$far"
-    rm "$trace"
+    rm -r "$XDG_RUNTIME_DIR"
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
