@@ -20,7 +20,7 @@ pub(crate) fn send(space: &Space, program: &Path, dev: &str, count: u32) -> u64 
 pub(super) fn send_main(args: &[String]) {
     let ifindex = interface_index(&args[0]).unwrap();
     let count: u32 = args[1].parse().unwrap();
-    let mut noise = Noise(0x5eed_0f_5ca1_ab1e);
+    let mut noise = Noise(0x5eed_5ca1_ab1e_5eed);
     let mut socket = TxSocket::open(None).unwrap();
     let mut sent = 0;
     for number in 0..count {
