@@ -42,6 +42,7 @@ type Case = (&'static str, fn(Road));
 
 const CASES: &[Case] = &[
     ("ping", cases::ping),
+    ("long_frames", cases::long_frames),
     ("datagrams", cases::datagrams),
     ("streams", cases::streams),
     ("joined_datagrams", cases::joined_datagrams),

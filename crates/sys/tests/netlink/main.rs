@@ -41,7 +41,7 @@ const fn case(name: &'static str, user: User, test: fn()) -> Case {
     Case { name, user, test }
 }
 
-const CASES: [Case; 9] = [
+const CASES: [Case; 10] = [
     case("links", User::Ordinary, links::links),
     case("changes", User::Ordinary, links::changes),
     case("refused_links", User::Ordinary, links::refused_links),
@@ -51,6 +51,7 @@ const CASES: [Case; 9] = [
     case("recipe", User::Ordinary, tc::recipe),
     case("monitor", User::Ordinary, monitor::monitor),
     case("xdp", User::Root, xdp::xdp),
+    case("metadata", User::Root, xdp::metadata),
 ];
 
 fn main() {
