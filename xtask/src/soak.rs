@@ -83,7 +83,8 @@ mod tests {
         assert_eq!(meant("--via tap"), Ok((120, "tap")));
         assert_eq!(meant("7 --via afxdp"), Ok((7, "afxdp")));
         for line in ["0", "x", "--via", "7 --via air", "7 tun", "7 --via tun 7"] {
-            assert!(read(line).unwrap_err().starts_with("soak: "), "{line}");
+            let error = read(line).expect_err(line);
+            assert!(error.starts_with("soak: "), "{line}: {error}");
         }
     }
 }

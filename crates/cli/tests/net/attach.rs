@@ -422,6 +422,11 @@ impl Site {
         pinged(self.far(), "10.1.0.1", count)
     }
 
+    /// Whether one ping is answered at once.
+    pub(crate) fn is_answered(&self) -> bool {
+        pinged_within(self.far(), "10.1.0.1", 1, 0.1) == 1
+    }
+
     /// Pings `x0` from `far` and checks that no answer comes.
     pub(crate) fn expect_lost(&self, count: u32) {
         assert_eq!(pinged_within(self.far(), "10.1.0.1", count, 0.3), 0);

@@ -123,9 +123,6 @@ const LEFT_OUT: &[(Way, &str)] = &[
     // A tag beside a frame is put into it on its way through the wire, so that programs see it: `vlan_in_frame` alone is left.
     (Way::Tap, "frames::vlan_beside_frame"),
     (Way::Tap, "frames::vlan_sent_back"),
-    // A defect, not a limit: Linux's native XDP keeps the tag of a packet that passes, this way loses it as yet. To be taken out
-    // here when it is mended.
-    (Way::AfXdp, "frames::vlan_beside_frame"),
 ];
 
 fn main() -> ExitCode {

@@ -178,14 +178,23 @@ fn must_exist(ifindex: u32) -> Result<(), Refusal> {
 }
 
 impl Entry {
-    /// Detaches; afterwards no run is in progress, and the counts are the last.
+    /// Detaches; afterwards no run is in progress, and the counts are the last. Who wants to know of losses cannot ask for
+    /// those any more, so that the trace pipe tells them.
     fn end(self) -> NetLive {
         match self.hold {
             Hold::Worker(worker) => worker.stop(),
             Hold::Device(place) => drop(place.take()),
         }
         self.attachment.link.detached();
-        self.attachment.live()
+        let live = self.attachment.live();
+        if live.missed > 0 || live.undelivered > 0 {
+            let text = format!(
+                "detached ifindex={}: missed {} undelivered {}",
+                self.attachment.ifindex, live.missed, live.undelivered
+            );
+            self.attachment.connection.trace("skep_net", &text);
+        }
+        live
     }
 }
 
