@@ -23,6 +23,7 @@ pub(crate) fn down_and_up(site: &Site) {
         site.near().sh("ip link set x0 up");
         assert_eq!(shown(site, "x0"), expected);
     }
+    works(site, "x0");
     site.expect_lost(2);
     expect_each_once(&site.udp(&Stream::new("10.1.0.1:7500", 50)), 50);
     assert_eq!(site.count("drop_icmp", 0), 2);
@@ -31,8 +32,15 @@ pub(crate) fn down_and_up(site: &Site) {
     site.near().sh("ip link set x0 down");
     site.attach("drop_icmp");
     site.near().sh("ip link set x0 up");
+    works(site, "x0");
     site.expect_lost(2);
     assert_eq!(site.count("drop_icmp", 0), 4);
+}
+
+/// Waits until both ends of the wire have noticed that they are on.
+fn works(site: &Site, dev: &str) {
+    site.near().wait_carrier(dev);
+    site.far().wait_carrier("f0");
 }
 
 /// A renamed interface keeps its program, which is found by the new name.
@@ -49,6 +57,7 @@ pub(crate) fn renamed(site: &Site) {
         (gone.code, gone.err.as_str()),
         (Some(255), "Error: invalid devname x0\n")
     );
+    works(site, "renamed0");
     site.expect_lost(2);
     assert_eq!(site.results(&site.detach_line("renamed0")), "");
     assert_eq!(site.ping(2), 2);

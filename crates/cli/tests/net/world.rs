@@ -135,13 +135,8 @@ fn join(near: &Space, near_dev: &str, far: &Space, far_dev: &str, net: u32) {
             mac(peer)
         ));
     }
-    // The carrier is noticed with a delay. A TAP device never says that it is up.
-    for (space, dev) in [(near, near_dev), (far, far_dev)] {
-        wait_until("the interface works", || {
-            let shown = space.sh(&format!("ip -d link show dev {dev}"));
-            shown.contains("state UP") || shown.contains("type tap") && shown.contains("LOWER_UP")
-        });
-    }
+    near.wait_carrier(near_dev);
+    far.wait_carrier(far_dev);
 }
 
 impl Space {
@@ -191,6 +186,15 @@ impl Space {
             user,
             home,
         }
+    }
+
+    /// Waits until an interface that was turned on works: the carrier is noticed with a delay. A TAP device never says that it is
+    /// up.
+    pub(crate) fn wait_carrier(&self, dev: &str) {
+        wait_until("the interface works", || {
+            let shown = self.sh(&format!("ip -d link show dev {dev}"));
+            shown.contains("state UP") || shown.contains("type tap") && shown.contains("LOWER_UP")
+        });
     }
 
     /// The process that keeps the namespace.
