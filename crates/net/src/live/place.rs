@@ -84,9 +84,7 @@ impl Place {
     /// What is there, for one burst.
     pub(crate) fn hold(&self) -> MutexGuard<'_, Option<Arc<Attachment>>> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.attached
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.attached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Attaches.
