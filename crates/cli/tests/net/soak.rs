@@ -2,7 +2,7 @@
 //!
 //! Three seconds of it are a test; `cargo xtask soak` runs it for as long as one wants ([`SECONDS`]) and shows the table.
 
-use crate::attach::{Attacher, Site, Way};
+use crate::attach::Site;
 use crate::tools::udp::{Arrivals, Stream, arrivals, listen};
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -125,7 +125,7 @@ pub(crate) fn accounts(site: &Site) {
         let table = format!("\n{}, {seconds} s\n{accounts}", site.attacher.name());
         std::io::stdout().write_all(table.as_bytes()).unwrap();
     }
-    check(site, &accounts);
+    check(&accounts);
 }
 
 /// One attachment's life.
@@ -168,21 +168,15 @@ fn settle(accounts: &mut Accounts, site: &Site, arrivals: &Arrivals, trace: &str
     }
 }
 
-fn check(site: &Site, accounts: &Accounts) {
+fn check(accounts: &Accounts) {
     assert!(accounts.sent > 0 && accounts.dropped > 0 && accounts.passed > 0);
-    let allowed = match site.attacher {
-        Attacher::Kernel(_) | Attacher::Skep(Way::Tun | Way::AfXdp | Way::Tap) => 0,
-        // Its ring and its filter are switched one after the other: a packet between them has none of both at an attach, or
-        // both at a detach. Packets are ten times as far apart as this takes.
-        Attacher::Skep(Way::Packet) => u64::from(accounts.attaches),
-    };
-    assert!(accounts.doubled <= allowed, "\n{accounts}");
+    assert_eq!(accounts.doubled, 0, "\n{accounts}");
     let (lost, extra) = match accounts.unaccounted() {
         more @ 0.. => (more.unsigned_abs(), 0),
         less => (0, less.unsigned_abs()),
     };
-    assert!(lost <= allowed + accounts.backlog, "\n{accounts}");
-    assert!(extra <= allowed, "\n{accounts}");
+    assert!(lost <= accounts.backlog, "\n{accounts}");
+    assert_eq!(extra, 0, "\n{accounts}");
     assert!(accounts.unattached() >= 0, "\n{accounts}");
 }
 

@@ -41,16 +41,6 @@ impl Changes {
 
     /// Undoes the changes that `which` picks, the last first.
     pub(crate) fn undo(&mut self, netlink: &mut Netlink, which: impl Fn(&Undo) -> bool) {
-        self.undo_and(netlink, which, || {});
-    }
-
-    /// The same, and calls `then` as soon as they are undone: the ledger, which takes its time, is told afterwards.
-    pub(crate) fn undo_and(
-        &mut self,
-        netlink: &mut Netlink,
-        which: impl Fn(&Undo) -> bool,
-        then: impl FnOnce(),
-    ) {
         let mut undone = Vec::new();
         for at in (0..self.made.len()).rev() {
             if which(&self.made[at].1) {
@@ -61,7 +51,7 @@ impl Changes {
                 }
             }
         }
-        then();
+        // The ledger, which takes its time, is told afterwards.
         for promise in undone {
             self.ledger.forget(promise);
         }

@@ -1,4 +1,4 @@
-//! The packet way: a packet socket's ring sees X's frames, X's own copies are sunk, what passes is put back ([`Wiring`]).
+//! The packet way: tc sends X's frames to a device of ours, where a packet socket's ring sees them; what passes is put back ([`Wiring`]).
 //!
 //! Needs nothing but packet sockets, veth and tc with the classic `bpf` classifier and `mirred`, so an ordinary user has it in a network
 //! namespace of their own. The program sees frames as Linux's generic XDP shows them: linear, up to 64 KiB long, without the
@@ -7,8 +7,6 @@
 //! What differs from Linux:
 //! - a frame that passed has the mark M (`fwmark`) in the host's stack, and whoever listens on X with a packet socket sees it twice;
 //! - a frame waits up to a millisecond, or a tick of the kernel's clock, for others to fill its block of the ring;
-//! - a frame that comes in the very moment of the attach is lost, in that of the detach it has a verdict and reaches the host besides (some
-//!   microseconds: ring and filter are two places, which nothing switches at once);
 //! - joined frames of a kind that a [`VnetHeader`] cannot describe (TCP within a tunnel's UDP, SCTP), and those longer than 64 KiB (BIG
 //!   TCP), cannot be taken from a packet socket: they are lost and counted as missed. Senders on the same host make them, and
 //!   cards that join what tunnels carry; switching that off for the interface helps (`ethtool -K`).
@@ -16,7 +14,7 @@
 //! [`VnetHeader`]: skep_sys::packet::VnetHeader
 
 use super::ledger::Ledger;
-use super::mark::{Mark, Marked};
+use super::mark::Mark;
 use super::outlets::{Offload, Outgoing, Outlets};
 use super::refusal::Refusal;
 use super::way::{Destination, Losses, Next, Way};
@@ -71,13 +69,9 @@ impl PacketWay {
         let stack = TxSocket::open(Some(mark.get())).map_err(failed)?;
         let outlets = Outlets::open(wires).map_err(failed)?;
         let ifindex = link.index.get();
-        let ring = RxRing::open(ifindex, RING, &Mark::nothing()).map_err(failed)?;
-        let wiring = Arc::new(Wiring::build(ledger, link, mark, Sink::Lost)?);
+        let wiring = Arc::new(Wiring::build(ledger, link, mark, Sink::Pair)?);
+        let ring = RxRing::open(wiring.drain, RING, &[]).map_err(failed)?;
         wiring.sink()?;
-        // A frame between these two lines is lost, as when a driver restarts its queues for a program; in the other order it
-        // would reach the host twice.
-        ring.set_filter(&mark.program(Marked::Spared))
-            .map_err(failed)?;
         let way = Self {
             ring,
             stack,
@@ -166,11 +160,7 @@ impl Way for PacketWay {
     }
 
     fn let_go(&mut self) {
-        // What comes from now on reaches the host by itself. If this fails, such frames reach it twice until all is undone; so does
-        // one that comes between the end of the filter and this.
-        self.wiring.unsink_and(|| {
-            let _: io::Result<()> = self.ring.set_filter(&Mark::nothing());
-        });
+        self.wiring.unsink();
     }
 }
 

@@ -46,6 +46,7 @@ const CASES: [Case; 10] = [
     case("changes", User::Ordinary, links::changes),
     case("refused_links", User::Ordinary, links::refused_links),
     case("filters", User::Ordinary, tc::filters),
+    case("drop_ingress", User::Ordinary, tc::drop_ingress),
     case("refused_filters", User::Ordinary, tc::refused_filters),
     case("foreign", User::Ordinary, tc::foreign),
     case("recipe", User::Ordinary, tc::recipe),
