@@ -41,7 +41,7 @@ const fn case(name: &'static str, user: User, test: fn()) -> Case {
     Case { name, user, test }
 }
 
-const CASES: [Case; 10] = [
+const CASES: [Case; 11] = [
     case("links", User::Ordinary, links::links),
     case("changes", User::Ordinary, links::changes),
     case("refused_links", User::Ordinary, links::refused_links),
