@@ -3,9 +3,6 @@
 //! Results are times of this machine in this minute: each benchmark runs the other side beside skep, and what matters
 //! is the ratio.
 
-use crate::root;
-use std::process::Command;
-
 /// Runs a benchmark (`load`, `exec`, `start`, `net`), which prints its report.
 ///
 /// # Errors
@@ -24,13 +21,5 @@ pub fn run(name: &str) -> Result<(), String> {
 }
 
 fn cargo(args: &[&str]) -> Result<(), String> {
-    // Cargo names itself to what it runs, such as `cargo xtask`.
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo).args(args).current_dir(root()).status();
-    let status = status.map_err(|error| format!("cargo: {error}"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("cargo {}: {status}", args.join(" ")))
-    }
+    crate::cargo(args, &[])
 }

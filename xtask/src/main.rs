@@ -7,7 +7,7 @@
 )]
 
 use std::process::ExitCode;
-use xtask::{bench, fuzz, lines, parity, root, tidy};
+use xtask::{bench, fuzz, lines, parity, root, soak, tidy};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
@@ -20,6 +20,8 @@ usage: cargo xtask TASK
   parity [OPTION...]
                   every program of the corpus on skep and on Linux, in one table; `parity --help` tells the options
   lines           lines of code and of tests, by crate
+  soak [SECONDS] [--via WAY]
+                  attach, detach, replace and update maps under traffic, and account for every packet (120 s by the packet way)
   bench load      time to load examples and benchmarks, by stage, beside Linux
   bench verify    time to verify the kernel's selftests, beside Linux
   bench exec      time of a run, by engine, beside Linux
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         ["fuzz", ref words @ ..] => fuzz::Request::read(words).and_then(|request| request.run()),
         [task @ ("corpus" | "parity"), ref words @ ..] => parity::run(task, words),
         ["bench", "verify", ref words @ ..] => parity::run("speed", words),
+        ["soak", ref words @ ..] => soak::Request::read(words).and_then(|request| request.run()),
         ["bench", name] => bench::run(name),
         _ => Err(USAGE.to_owned()),
     };

@@ -94,7 +94,8 @@ impl Table {
     pub(super) fn end(self) {
         println!(
             "\nsent, handled, out: frames a second at the generator, the program, and where the verdict sends them.\n\
-             worker: CPU of skep's thread for the interface; Mpps/core: what that leaves room for."
+             worker: CPU of skep's thread for the interface; Mpps/core: what that leaves room for.\n\
+             Linux native on veth sends back only to a peer that has a program of its own, which the far side has not."
         );
     }
 }

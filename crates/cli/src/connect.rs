@@ -91,25 +91,26 @@ fn kernel() -> Connection {
 
 /// This program as a daemon.
 fn launch() -> Outcome<Launch> {
-    this_program(&["daemon", "run", "detached"])
-}
-
-/// This program as the guardian of changes to interfaces.
-pub(crate) fn guardian_launch() -> Outcome<Launch> {
-    this_program(&["daemon", "guard"])
-}
-
-fn this_program(args: &[&str]) -> Outcome<Launch> {
     let program = std::env::current_exe().map_err(|error| {
         Failure::message(format!(
-            "cannot start skep {}: which program am I: {error}",
-            args.join(" ")
+            "cannot start the daemon: which program am I: {error}"
         ))
     })?;
     Ok(Launch {
         program,
-        args: args.iter().map(Into::into).collect(),
+        args: ["daemon", "run", "detached"].map(Into::into).into(),
     })
+}
+
+/// This program as the guardian of changes to interfaces.
+///
+/// By the name that the kernel has for it: the guardian must be of the owner's own version, also where the program's file was
+/// replaced since.
+pub(crate) fn guardian_launch() -> Launch {
+    Launch {
+        program: "/proc/self/exe".into(),
+        args: ["daemon", "guard"].map(Into::into).into(),
+    }
 }
 
 /// Makes the folder that pins will be put into. Linux's pins are files in real folders; those of skep's machine are

@@ -55,7 +55,7 @@ pub(crate) fn run(session: &mut Session, args: &mut Args) -> Outcome {
         Some(Idle::Never) => options.idle = None,
         Some(Idle::After(time)) => options.idle = Some(time),
     }
-    let guardian = Guardian::of_daemon(connect::guardian_launch()?, &endpoint);
+    let guardian = Guardian::of_daemon(connect::guardian_launch(), &endpoint);
     let guardian = Arc::new(guardian);
     let ports = LivePorts::new(Arc::<Guardian>::clone(&guardian));
     let machine = skep_daemon::machine_with_ports(ports, guardian);

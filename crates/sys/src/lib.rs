@@ -37,9 +37,10 @@ pub use lock::LockFile;
 pub use mount::{
     BPF_FS, DEBUG_FS, Mount, TRACE_FS, mount_pseudo, mounts, private_mount_namespace, unmount,
 };
-pub use namespace::{Namespace, namespace_inode, net_namespace_cookie};
+pub use namespace::{Namespace, namespace_inode, net_namespace_cookie, uid_outside};
 pub use process::{
-    Detached, LogTarget, comm, effective_uid, pid, spawn_detached, spawn_detached_with_pipe,
+    Detached, LogTarget, comm, effective_uid, pid, set_comm, spawn_detached,
+    spawn_detached_with_pipe,
 };
 pub use random::fill_random;
 pub use signal::TerminationSignals;

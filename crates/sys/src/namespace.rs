@@ -57,10 +57,50 @@ pub fn net_namespace_cookie() -> io::Result<Option<u64>> {
     Ok((rc == 0).then_some(cookie))
 }
 
+/// Number that the process's effective user has outside its user namespace, in the one above it (the same number where
+/// there is none above).
+///
+/// # Errors
+/// Where `/proc` is not mounted, or the user is mapped to nobody outside.
+pub fn uid_outside() -> io::Result<u32> {
+    let map = fs::read_to_string("/proc/self/uid_map")?;
+    mapped(&map, crate::effective_uid()).ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// Looks a number up in lines of: first number inside, first outside, count.
+fn mapped(map: &str, uid: u32) -> Option<u32> {
+    map.lines().find_map(|line| {
+        let mut words = line.split_whitespace().map(str::parse::<u32>);
+        let (inside, outside) = (words.next()?.ok()?, words.next()?.ok()?);
+        let count = words.next()?.ok()?;
+        let at = uid.checked_sub(inside).filter(|at| *at < count)?;
+        outside.checked_add(at)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn users_outside() {
+        assert_eq!(
+            mapped("         0          0 4294967295\n", 1000),
+            Some(1000)
+        );
+        assert_eq!(mapped("0 65534 1\n", 0), Some(65534));
+        assert_eq!(mapped("0 65534 1\n1 100000 10\n", 3), Some(100_002));
+        for (map, uid) in [
+            ("0 65534 1\n", 1),
+            ("", 0),
+            ("0 x 1", 0),
+            ("0 4294967295 9", 5),
+        ] {
+            assert_eq!(mapped(map, uid), None);
+        }
+        assert!(uid_outside().is_ok());
+    }
 
     #[test]
     fn namespaces_differ() {

@@ -24,6 +24,15 @@ pub fn comm() -> String {
     )
 }
 
+/// Names the calling thread as [`comm`] and `ps` show it; bytes beyond 15, and a name with a zero in it, are nothing.
+pub fn set_comm(name: &str) {
+    let cut = name.get(..name.len().min(15)).unwrap_or_default();
+    if let Ok(name) = std::ffi::CString::new(cut) {
+        // A name is for the reader alone.
+        let _: rustix::io::Result<()> = rustix::thread::set_name(&name);
+    }
+}
+
 /// Effective user id of the process.
 #[must_use]
 pub fn effective_uid() -> u32 {

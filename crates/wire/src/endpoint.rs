@@ -5,7 +5,7 @@
 //! client in another network finds its own daemon or none.
 
 use crate::error::IoFailure;
-use skep_sys::{LockFile, Namespace, bind_private, effective_uid, namespace_inode};
+use skep_sys::{LockFile, Namespace, bind_private, effective_uid, namespace_inode, uid_outside};
 use std::fs::{DirBuilder, Metadata, read_dir, remove_file, symlink_metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -291,7 +291,8 @@ fn runtime_folder() -> Option<PathBuf> {
     folder.is_absolute().then_some(folder)
 }
 
-/// Within a user namespace of one's own, user numbers mean somebody else's: the name then carries the namespace.
+/// Within a user namespace of one's own, user numbers mean somebody else's: the name then carries the namespace, and the number
+/// that the user has outside, because the namespace's may be another user's next.
 fn tmp_folder() -> Result<PathBuf, EndpointError> {
     let uid = effective_uid();
     let user = namespace_inode(Namespace::User)
@@ -299,6 +300,7 @@ fn tmp_folder() -> Result<PathBuf, EndpointError> {
     Ok(if user == FIRST_USER_NAMESPACE {
         PathBuf::from(format!("/tmp/skep-{uid}"))
     } else {
+        let uid = uid_outside().unwrap_or(uid);
         PathBuf::from(format!("/tmp/skep-{uid}-{user}"))
     })
 }

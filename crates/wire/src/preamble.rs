@@ -6,7 +6,7 @@
 use crate::{SKEP_VERSION, WireError};
 
 /// Version of everything after the preamble. Raised whenever a message's bytes change meaning.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Bytes of a preamble.
 pub const PREAMBLE_BYTES: usize = 40;
@@ -117,10 +117,10 @@ mod tests {
             assert_eq!(Preamble::accept(&bad), Err(WireError::NotSkep), "{at}");
         }
         let mut newer = good;
-        newer[VERSION_AT] = 2;
+        newer[VERSION_AT] = 99;
         assert!(matches!(
             Preamble::accept(&newer),
-            Err(WireError::Version { theirs: 2, .. })
+            Err(WireError::Version { theirs: 99, .. })
         ));
     }
 }

@@ -17,9 +17,9 @@ use skep_wire::{
 /// One of each.
 fn commands() -> Vec<Command> {
     let handle = Handle(3);
-    let (map, prog) = (handle, handle);
-    let key = vec![1, 2, 3, 4];
-    let mut commands = vec![
+    let (map, prog, key) = (handle, handle, vec![1, 2, 3, 4]);
+    let mut commands = net_commands(handle);
+    commands.extend([
         Command::MapCreate(MapCreate {
             name: "m".into(),
             btf: Some(handle),
@@ -105,8 +105,7 @@ fn commands() -> Vec<Command> {
             arch: Arch::Aarch64,
         },
         Command::Status,
-    ];
-    commands.extend(net_commands(handle));
+    ]);
     commands.iter().for_each(listed);
     commands
 }
@@ -218,14 +217,9 @@ fn net_values() -> Vec<Value> {
     ]
 }
 
-fn responses() -> Vec<Response> {
-    let jited = Jited {
-        code: vec![0xc3],
-        symbols: vec![(u64::MAX, "x".into())],
-        arch: Some(Arch::X86_64),
-        ..Jited::default()
-    };
-    let mut values = vec![
+/// Those of one field.
+fn plain_values() -> [Value; 7] {
+    [
         Value::Unit,
         Value::Handle(Handle(1)),
         Value::Opened(ObjectKind::Map, Handle(2)),
@@ -233,6 +227,19 @@ fn responses() -> Vec<Response> {
         Value::Id(7),
         Value::Count(u64::MAX),
         Value::Lines(vec![String::new(), "line".into()]),
+    ]
+}
+
+fn responses() -> Vec<Response> {
+    let jited = Jited {
+        code: vec![0xc3],
+        symbols: vec![(u64::MAX, "x".into())],
+        arch: Some(Arch::X86_64),
+        ..Jited::default()
+    };
+    let mut values = net_values();
+    values.extend(plain_values());
+    values.extend([
         Value::TestRun(TestRunResult {
             retval: 2,
             data_out: vec![1, 2],
@@ -267,8 +274,7 @@ fn responses() -> Vec<Response> {
             progs: 1,
             ..MachineStatus::default()
         }),
-    ];
-    values.extend(net_values());
+    ]);
     let failed = Reply {
         result: Err(Errno::EACCES),
         log: "R0 !read_ok\n".into(),

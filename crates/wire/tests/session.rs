@@ -274,7 +274,7 @@ fn other_versions_and_rogue_daemons() {
         (
             newer.encode().to_vec(),
             WireError::Version {
-                ours: 1,
+                ours: skep_wire::PROTOCOL_VERSION,
                 theirs: 99,
                 their_skep: "9.9".into(),
             },

@@ -56,7 +56,7 @@ pub(super) fn run(session: &mut Session, options: &RunOptions, on: &LiveOptions)
 
 /// What attaches to real interfaces, with a guardian that undoes it should this process die.
 fn live_ports() -> Outcome<Arc<dyn Ports>> {
-    let guardian = Guardian::of_process(connect::guardian_launch()?, &connect::endpoint()?);
+    let guardian = Guardian::of_process(connect::guardian_launch(), &connect::endpoint()?);
     Ok(LivePorts::new(Arc::new(guardian.map_err(failure)?)))
 }
 

@@ -4,7 +4,7 @@
 //! the same code that skep must satisfy. bpftool speaks for Linux, as root and inside `near` only; its pins are in a
 //! bpffs of the site's own. skep runs as the world's user, and its pins are in its machine.
 
-use crate::common::{Program, Said, json_value};
+use crate::common::{Program, Said, is_root, json_value};
 use crate::tools::raw::{Bytes, Capture};
 use crate::tools::udp::{self, Arrivals, Stream};
 use crate::tools::{self, tcp};
@@ -46,28 +46,49 @@ pub(crate) enum Way {
     Packet,
     /// Queues of a TAP, by tc.
     Tun,
-    /// AF_XDP.
+    /// AF_XDP, with the program that fills its sockets in the driver: as Linux's native mode, in what it can and cannot.
     AfXdp,
+    /// None: the interface is a device that the machine made, whose wire it is.
+    Tap,
 }
 
 impl Way {
     /// All of them.
-    pub(crate) const ALL: [Self; 3] = [Self::Packet, Self::Tun, Self::AfXdp];
+    pub(crate) const ALL: [Self; 4] = [Self::Packet, Self::Tun, Self::AfXdp, Self::Tap];
 
-    /// The word behind `--via`.
+    /// The word behind `--via`, and in what is shown.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Packet => "packet",
             Self::Tun => "tun",
             Self::AfXdp => "afxdp",
+            Self::Tap => "tap",
         }
     }
 
-    /// Ways whose tests are run: those that skep has, or those that `SKEP_NET_WAYS` lists.
+    /// `--via WORD`, where it says something: there is one way alone to a device that the machine made.
+    pub(crate) fn option(self) -> String {
+        match self {
+            Self::Packet | Self::Tun | Self::AfXdp => format!("--via {}", self.word()),
+            Self::Tap => String::new(),
+        }
+    }
+
+    /// Who may go it: an ordinary user wherever nothing forbids it.
+    fn user(self) -> User {
+        match self {
+            Self::Packet => User::Ordinary,
+            // Who is not root has a tun file of everybody's, if the needs are met.
+            Self::Tun | Self::Tap if !is_root() => User::Ordinary,
+            Self::Tun | Self::Tap | Self::AfXdp => User::Root,
+        }
+    }
+
+    /// Ways whose tests are run: all, or those that `SKEP_NET_WAYS` lists.
     pub(crate) fn tested() -> Vec<Self> {
-        /// Extend this as skep learns them.
-        const READY: &str = "";
-        let listed = std::env::var("SKEP_NET_WAYS").unwrap_or_else(|_| READY.to_owned());
+        let Ok(listed) = std::env::var("SKEP_NET_WAYS") else {
+            return Self::ALL.to_vec();
+        };
         let is_listed = |way: &Self| listed.split(',').any(|word| word == way.word());
         Self::ALL.into_iter().filter(is_listed).collect()
     }
@@ -82,6 +103,15 @@ impl Attacher {
             Self::Skep(Way::Packet) => "skep_packet",
             Self::Skep(Way::Tun) => "skep_tun",
             Self::Skep(Way::AfXdp) => "skep_afxdp",
+            Self::Skep(Way::Tap) => "skep_tap",
+        }
+    }
+
+    /// What bpftool and skep call the mode of an attachment.
+    pub(crate) fn mode(self) -> &'static str {
+        match self {
+            Self::Kernel(Mode::Generic) | Self::Skep(Way::Packet | Way::Tun) => "generic",
+            Self::Kernel(Mode::Native) | Self::Skep(Way::AfXdp | Way::Tap) => "driver",
         }
     }
 }
@@ -117,6 +147,11 @@ impl Kit {
             dir,
             making: Mutex::new(()),
         }))
+    }
+
+    /// skep; the examples lie beside it.
+    pub(crate) fn skep(&self) -> PathBuf {
+        self.0.program.skep()
     }
 
     /// The program that holds the traffic tools.
@@ -157,12 +192,23 @@ pub(crate) struct Site {
 impl Site {
     /// A fresh world in which nothing is attached. skep works as an ordinary user wherever its way lets it.
     pub(crate) fn new(kit: &Kit, attacher: Attacher, size: Size) -> Self {
-        let user = match attacher {
+        let world = match attacher {
             // Linux lets root alone load programs, but into anybody's namespaces.
-            Attacher::Kernel(_) | Attacher::Skep(Way::Packet) => User::Ordinary,
-            Attacher::Skep(Way::Tun | Way::AfXdp) => User::Root,
+            Attacher::Kernel(_) => World::new(User::Ordinary, size),
+            Attacher::Skep(way @ (Way::Packet | Way::Tun | Way::AfXdp)) => {
+                World::new(way.user(), size)
+            }
+            Attacher::Skep(way @ Way::Tap) => {
+                World::with_first_pair(way.user(), size, |near, far| {
+                    let line = "net dev add tap x0 peer f0".split(' ');
+                    let made = near.command(kit.skep()).args(line).output();
+                    let said = Said::of(&made.unwrap());
+                    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+                    near.sh(&format!("ip link set f0 netns {}", far.pid()));
+                })
+            }
         };
-        Self::in_world(kit, attacher, World::new(user, size))
+        Self::in_world(kit, attacher, world)
     }
 
     /// A site in a world that exists.
@@ -226,7 +272,7 @@ impl Site {
     pub(crate) fn tool(&self, line: &str) -> Command {
         let mut command = match self.attacher {
             Attacher::Kernel(_) => self.near().privileged(bpftool_path()),
-            Attacher::Skep(_) => self.near().command(self.kit.0.program.skep()),
+            Attacher::Skep(_) => self.near().command(self.kit.skep()),
         };
         let pins = self.pins();
         command.args(
@@ -273,7 +319,7 @@ impl Site {
         let (kind, via) = match self.attacher {
             Attacher::Kernel(Mode::Generic) => ("xdpgeneric", String::new()),
             Attacher::Kernel(Mode::Native) => ("xdpdrv", String::new()),
-            Attacher::Skep(way) => ("xdp", format!("--via {}", way.word())),
+            Attacher::Skep(way) => ("xdp", way.option()),
         };
         format!("net attach {kind} pinned {{P}}/{name} dev {dev} {more} {via}")
     }
@@ -374,6 +420,11 @@ impl Site {
     /// Pings `x0` from `far` and gives how many answers came.
     pub(crate) fn ping(&self, count: u32) -> u32 {
         pinged(self.far(), "10.1.0.1", count)
+    }
+
+    /// Whether one ping is answered at once.
+    pub(crate) fn is_answered(&self) -> bool {
+        pinged_within(self.far(), "10.1.0.1", 1, 0.1) == 1
     }
 
     /// Pings `x0` from `far` and checks that no answer comes.

@@ -7,7 +7,7 @@
 //!
 //! bpftool's lines `libbpf: Kernel error message: …` come from its library, and are not expected of skep.
 
-use crate::attach::{Attacher, Mode, Site};
+use crate::attach::{Attacher, Mode, Site, Way};
 use crate::common::Said;
 use skep_testkit::{blessing, golden};
 use std::fmt::Write as _;
@@ -16,11 +16,10 @@ use std::fmt::Write as _;
 pub(crate) fn words(site: &Site) {
     let lines = commands("tests/net/command.txt");
     prepare(site);
-    let (kind, mode) = match site.attacher {
-        Attacher::Kernel(Mode::Generic) => ("xdpgeneric", "generic"),
-        Attacher::Kernel(Mode::Native) => ("xdpdrv", "driver"),
-        // Of the types that Linux has, the one that skep is most like.
-        Attacher::Skep(_) => ("xdpgeneric", "generic"),
+    let mode = site.attacher.mode();
+    let kind = match mode {
+        "generic" => "xdpgeneric",
+        _ => "xdpdrv",
     };
     let said = general(&transcript(site, &lines, kind), kind, mode);
     compare(site, "tests/net/command.txt", &said);
@@ -42,7 +41,7 @@ pub(crate) fn modes(site: &Site) {
 fn prepare(site: &Site) {
     site.load_as("pass", "one");
     site.load_as("pass", "two");
-    site.load("socket");
+    site.load("for_devmap");
 }
 
 /// The command lines of a file.
@@ -61,14 +60,27 @@ fn transcript(site: &Site, lines: &[String], kind: &str) -> String {
     for line in lines {
         let mut words = line.replace("{K}", kind);
         if let (Attacher::Skep(way), true) = (site.attacher, line.contains("net attach {K} ")) {
-            write!(words, " --via {}", way.word()).unwrap();
+            write!(words, " {}", way.option()).unwrap();
         }
         let Said { code, out, err } = site.said(&words);
         let text = format!("{out}{err}");
-        let text = ids
-            .iter()
-            .fold(text, |text, (id, name)| text.replace(id, name));
         let text = text.replace(&site.pins(), "{P}");
+        let text = match site.attacher {
+            Attacher::Kernel(_) => text,
+            Attacher::Skep(way) => linuxs_part(&text, way),
+        };
+        let named = |text: String, (id, name): &(String, String)| {
+            // Elsewhere the same number may be an interface's.
+            ["id ", "\"id\":", "\"id\": "]
+                .iter()
+                .fold(text, |text, head| {
+                    let ends = ["\n", "}", ",", ")"];
+                    ends.iter().fold(text, |text, end| {
+                        text.replace(&format!("{head}{id}{end}"), &format!("{head}{name}{end}"))
+                    })
+                })
+        };
+        let text = ids.iter().fold(text, named);
         writeln!(said, "$ {line}\n{text}[{}]", code.expect("no signal")).unwrap();
     }
     said
@@ -93,11 +105,49 @@ fn compare(site: &Site, file: &str, said: &str) {
         .split_inclusive('\n')
         .filter(|line| !is_librarys(line))
         .collect();
-    // skep names its way, too.
-    let Attacher::Skep(way) = site.attacher else {
-        unreachable!("the kernel's were compared")
+    let (said, expected): (Vec<_>, Vec<_>) = (said.lines().collect(), expected.lines().collect());
+    let pairs = said.iter().zip(&expected);
+    let same = pairs
+        .take_while(|(said, expected)| said == expected)
+        .count();
+    let from = same.saturating_sub(5);
+    assert!(
+        said == expected,
+        "line {same}:\n{}\nand not\n{}",
+        said[from..said.len().min(same + 3)].join("\n"),
+        expected[from..expected.len().min(same + 3)].join("\n")
+    );
+}
+
+/// What skep shows, without what it shows beside Linux's: its way, its link, what became of the packets; why it refuses.
+fn linuxs_part(text: &str, way: Way) -> String {
+    let text = text.replace(&format!(" via {}\n", way.word()), "\n");
+    let lines = text.split_inclusive('\n');
+    let lines = lines.filter(|line| !line.starts_with("\tpackets "));
+    let text: String = lines.map(without_reason).collect();
+    // In JSON these are the last members of an entry.
+    let Some(via) = text.find("\"via\":") else {
+        return text;
     };
-    let said = said.replace(&format!(" via {}", way.word()), "");
-    let said = said.replace(&format!(",\"via\":\"{}\"", way.word()), "");
-    assert_eq!(said, expected);
+    let from = text[..via].rfind(',').expect("there are members before");
+    let (_, behind) = text[via..]
+        .split_once("\"undelivered\":")
+        .expect("the last of them");
+    let rest = behind
+        .trim_start()
+        .trim_start_matches(|digit: char| digit.is_ascii_digit());
+    format!("{}{rest}", &text[..from])
+}
+
+/// An error's line without the reason, which skep puts in parentheses at its end; the libraries of Linux have a line for it.
+fn without_reason(line: &str) -> String {
+    for end in [")\n", ")\"}\n"] {
+        if let Some(line) = line.strip_suffix(end)
+            && line.contains("attach failed: ")
+        {
+            let (said, _) = line.rsplit_once(" (").expect("where it begins");
+            return format!("{said}{}", &end[1..]);
+        }
+    }
+    line.to_owned()
 }

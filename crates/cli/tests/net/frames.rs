@@ -100,7 +100,7 @@ pub(crate) fn vlan_in_frame(site: &Site) {
     let host = listen(site.near(), &site.tools(), 7300);
     site.inject(&sent);
     let counts: &[_] = match site.attacher {
-        Attacher::Kernel(_) | Attacher::Skep(Way::AfXdp) => {
+        Attacher::Kernel(_) | Attacher::Skep(Way::AfXdp | Way::Tap) => {
             &[(0, 5), (1, 1), (4, 2), (5, 2), (8, 5)]
         }
         Attacher::Skep(Way::Packet | Way::Tun) => &[(0, 5), (1, 4), (4, 1), (8, 5)],
@@ -133,7 +133,8 @@ pub(crate) fn vlan_beside_frame(site: &Site) {
 }
 
 /// A tag beside the frame goes out again with TX: so do Linux's generic XDP and skep. Linux's native XDP forgets it, because
-/// an XDP frame has no place for it, and sends the packet without.
+/// an XDP frame has no place for it, and sends the packet without. skep's AF_XDP, which is on
+/// top of that, asks the driver for it and puts it back.
 pub(crate) fn vlan_sent_back(site: &Site) {
     tag_beside(site);
     site.let_receive(site.far(), "f0");
@@ -149,7 +150,7 @@ pub(crate) fn vlan_sent_back(site: &Site) {
     match site.attacher {
         Attacher::Kernel(Mode::Native) => assert!(!seen.iter().any(is_tagged), "{seen:02x?}"),
         Attacher::Kernel(Mode::Generic) | Attacher::Skep(_) => {
-            assert!(seen.iter().all(is_tagged), "{seen:02x?}")
+            assert!(seen.iter().all(is_tagged), "{seen:02x?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What happens to the interface happens to the attachment.
 
-use crate::attach::{Attacher, Mode, Site};
+use crate::attach::{Attacher, Site};
 use crate::common::wait_until;
 use crate::tools::udp::{Stream, expect_each_once};
 
@@ -13,24 +13,17 @@ fn shown(site: &Site, dev: &str) -> Option<(String, String)> {
     Some((field("devname"), field("mode")))
 }
 
-/// The mode that the attacher's interfaces show.
-fn mode(site: &Site) -> &'static str {
-    match site.attacher {
-        Attacher::Kernel(Mode::Generic) | Attacher::Skep(_) => "generic",
-        Attacher::Kernel(Mode::Native) => "driver",
-    }
-}
-
 /// An interface that goes down and up again keeps its program.
 pub(crate) fn down_and_up(site: &Site) {
     site.run("drop_icmp");
-    let expected = Some(("x0".to_owned(), mode(site).to_owned()));
+    let expected = Some(("x0".to_owned(), site.attacher.mode().to_owned()));
     for _ in 0..3 {
         site.near().sh("ip link set x0 down");
         assert_eq!(shown(site, "x0"), expected);
         site.near().sh("ip link set x0 up");
         assert_eq!(shown(site, "x0"), expected);
     }
+    works(site, "x0");
     site.expect_lost(2);
     expect_each_once(&site.udp(&Stream::new("10.1.0.1:7500", 50)), 50);
     assert_eq!(site.count("drop_icmp", 0), 2);
@@ -39,8 +32,15 @@ pub(crate) fn down_and_up(site: &Site) {
     site.near().sh("ip link set x0 down");
     site.attach("drop_icmp");
     site.near().sh("ip link set x0 up");
+    works(site, "x0");
     site.expect_lost(2);
     assert_eq!(site.count("drop_icmp", 0), 4);
+}
+
+/// Waits until both ends of the wire have noticed that they are on.
+fn works(site: &Site, dev: &str) {
+    site.near().wait_carrier(dev);
+    site.far().wait_carrier("f0");
 }
 
 /// A renamed interface keeps its program, which is found by the new name.
@@ -50,13 +50,14 @@ pub(crate) fn renamed(site: &Site) {
         .sh("ip link set x0 down; ip link set x0 name renamed0; ip link set renamed0 up");
     assert_eq!(
         shown(site, "renamed0"),
-        Some(("renamed0".to_owned(), mode(site).to_owned()))
+        Some(("renamed0".to_owned(), site.attacher.mode().to_owned()))
     );
     let gone = site.said("net show dev x0");
     assert_eq!(
         (gone.code, gone.err.as_str()),
         (Some(255), "Error: invalid devname x0\n")
     );
+    works(site, "renamed0");
     site.expect_lost(2);
     assert_eq!(site.results(&site.detach_line("renamed0")), "");
     assert_eq!(site.ping(2), 2);
@@ -85,7 +86,7 @@ fn gone_by(site: &Site, delete: impl Fn()) {
     unpin(site, "pass");
     assert_eq!(
         shown(site, "x0"),
-        Some(("x0".to_owned(), mode(site).to_owned()))
+        Some(("x0".to_owned(), site.attacher.mode().to_owned()))
     );
     delete();
     wait_until("the interface is gone", || {

@@ -67,6 +67,15 @@ pub(crate) struct World {
 impl World {
     /// Makes the namespaces and the interfaces between them, all up.
     pub(crate) fn new(user: User, size: Size) -> Self {
+        Self::with_first_pair(user, size, |near, far| veth_pair(near, "x0", far, "f0"))
+    }
+
+    /// The same, where `make` makes `x0` and `f0` with the wire between them.
+    pub(crate) fn with_first_pair(
+        user: User,
+        size: Size,
+        make: impl FnOnce(&Space, &Space),
+    ) -> Self {
         let near = Space::first(user);
         let far = Space::beside(&near);
         let other = (size == Size::Three).then(|| Space::beside(&near));
@@ -78,8 +87,10 @@ impl World {
                  net.ipv4.igmp_link_local_mcast_reports=0; ip link set lo up",
             );
         }
+        make(&near, &far);
         join(&near, "x0", &far, "f0", 1);
         if let Some(other) = &other {
+            veth_pair(&near, "y0", other, "o0");
             join(&near, "y0", other, "o0", 2);
         }
         Self { near, far, other }
@@ -105,30 +116,27 @@ impl World {
     }
 }
 
-/// A veth pair between two namespaces, network number `net`.
-fn join(near: &Space, near_dev: &str, far: &Space, far_dev: &str, net: u32) {
-    let mac = |host: u32| format!("02:00:00:00:0{net}:0{host}");
+/// A veth pair between two namespaces.
+fn veth_pair(near: &Space, near_dev: &str, far: &Space, far_dev: &str) {
     near.sh(&format!(
-        "ip link add {near_dev} address {} type veth peer name {far_dev} address {} netns {}",
-        mac(1),
-        mac(2),
+        "ip link add {near_dev} type veth peer name {far_dev} netns {}",
         far.pid()
     ));
+}
+
+/// Names the ends of a wire, as network number `net`, and turns them on.
+fn join(near: &Space, near_dev: &str, far: &Space, far_dev: &str, net: u32) {
+    let mac = |host: u32| format!("02:00:00:00:0{net}:0{host}");
     for (space, dev, host, peer) in [(near, near_dev, 1, 2), (far, far_dev, 2, 1)] {
         space.sh(&format!(
-            "ip addr add 10.{net}.0.{host}/24 dev {dev}; ip link set {dev} up; \
+            "ip link set {dev} address {}; ip addr add 10.{net}.0.{host}/24 dev {dev}; ip link set {dev} up; \
              ip neigh replace 10.{net}.0.{peer} lladdr {} nud permanent dev {dev}",
+            mac(host),
             mac(peer)
         ));
     }
-    // The carrier is noticed with a delay.
-    for (space, dev) in [(near, near_dev), (far, far_dev)] {
-        wait_until("the interface works", || {
-            space
-                .sh(&format!("ip link show dev {dev}"))
-                .contains("state UP")
-        });
-    }
+    near.wait_carrier(near_dev);
+    far.wait_carrier(far_dev);
 }
 
 impl Space {
@@ -178,6 +186,15 @@ impl Space {
             user,
             home,
         }
+    }
+
+    /// Waits until an interface that was turned on works: the carrier is noticed with a delay. A TAP device never says that it is
+    /// up.
+    pub(crate) fn wait_carrier(&self, dev: &str) {
+        wait_until("the interface works", || {
+            let shown = self.sh(&format!("ip -d link show dev {dev}"));
+            shown.contains("state UP") || shown.contains("type tap") && shown.contains("LOWER_UP")
+        });
     }
 
     /// The process that keeps the namespace.

@@ -45,6 +45,8 @@ pub enum GuardError {
 /// # Errors
 /// If there is no owner, the system refuses what is needed, or something is left that could not be undone.
 pub fn guard() -> Result<(), GuardError> {
+    // Started by a name that says nothing.
+    skep_sys::set_comm("skep-guardian");
     // Closing the terminal or ending the owner's whole group is not what ends the owner's guardian.
     let _signals = TerminationSignals::block().map_err(host)?;
     let stdin = io::stdin();

@@ -58,7 +58,8 @@ fn attach_prog(
     let ports = ports(connection)?;
     if request.mode == XdpMode::Offload {
         return Err(PortsError {
-            errno: Errno::EOPNOTSUPP,
+            // Linux's number: the program was not loaded for a card.
+            errno: Errno::EINVAL,
             why: "skep has no hardware to offload programs to".to_owned(),
         });
     }

@@ -20,10 +20,15 @@
 //! interface at once, with a program on it that does nothing.
 //!
 //! # What a socket does not tell
-//! It gives bytes alone. Unfinished checksums and joined TCP segments are found in them ([`guess`]). In generic mode a frame
-//! may be longer than the MTU, and UDP datagrams that the sender joined cannot be taken apart: they count as missed. With
-//! a program in the driver nothing is joined, which is one reason why that is tried first. A VLAN tag that the card (or,
-//! on a veth, the sender) left beside the frame is lost with either; tags within frames stay there, also for the program.
+//! Unfinished checksums and joined TCP segments are found in the bytes ([`guess`]), which are all that it gives. In generic
+//! mode a frame may be longer than the MTU, and UDP datagrams that the sender joined cannot be taken apart: they count as
+//! missed. With a program in the driver nothing is joined, which is one reason why that is tried first.
+//!
+//! The other is VLAN tags that the card (or, on a veth, the sender) left beside the frame. The driver tells our program of
+//! them, where it can (`tell_tag` in [`skep_sys::xsk`]); they go back when the frame is sent on. Elsewhere they are lost: in
+//! generic mode, before Linux 6.8 and with most drivers yet, so that what passes goes on in the wrong VLAN. Such an interface
+//! is taken only if the user asked for this way by its name ([`candidates`]), and a line in the trace pipe says so. Tags
+//! within frames stay there in any case, also for the program.
 
 use super::ledger::Ledger;
 use super::mark::Mark;
@@ -34,11 +39,12 @@ use super::way::{Destination, Losses, Next, Way};
 use super::wires::Wires;
 use super::wiring::{Sink, Wiring};
 use super::xdp_hook::{Hooked, XdpHook};
+use super::xdp_programs::{Chosen, candidates};
 use skep_exec::{Packet, PacketSpec};
 use skep_sys::netlink::LinkInfo;
 use skep_sys::packet::{TxSocket, VnetHeader};
 use skep_sys::wait_any_readable;
-use skep_sys::xsk::XskSocket;
+use skep_sys::xsk::{VlanTags, XskSocket};
 use skep_uapi::XdpMode;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -74,16 +80,17 @@ impl AfxdpWay {
         ledger: Arc<dyn Ledger>,
         link: &LinkInfo,
         mode: XdpMode,
+        chosen: Chosen,
         wires: Arc<Wires>,
     ) -> Result<(Self, Arc<XdpHook>), Refusal> {
         let failed = |error| Refusal::system("a packet socket", error);
         let mark = Mark::random().map_err(failed)?;
         let stack = TxSocket::open(Some(mark.get())).map_err(failed)?;
         let outlets = Outlets::open(wires).map_err(failed)?;
-        let program = XdpHook::load(link)?;
+        let candidates = candidates(link, mode, chosen)?;
         let wiring = Wiring::build(Arc::clone(&ledger), link, mark, Sink::None)?;
         wiring.sink()?;
-        let Hooked { hook, queues } = XdpHook::attach(ledger, link, mode, program, wiring)?;
+        let Hooked { hook, queues } = XdpHook::attach(ledger, link, candidates, wiring)?;
         let hook = Arc::new(hook);
         let mut way = Self {
             queues,
@@ -117,14 +124,19 @@ impl AfxdpWay {
         };
         let mtu = self.hook.mtu();
         while let Some(frame) = self.queues[queue].receive() {
-            if self.probe.as_ref().is_some_and(|probe| probe.0 == frame) {
+            if self
+                .probe
+                .as_ref()
+                .is_some_and(|probe| probe.0 == frame.bytes)
+            {
                 let why = "this kernel runs generic XDP on packets that were put back (it lacks CONFIG_NET_REDIRECT)";
                 return Err(io::Error::new(io::ErrorKind::Unsupported, why));
             }
-            if let Guess::Frame(vnet) = guess(frame, mtu)
-                && packet.refill(&[frame], &spec).is_ok()
+            if let Guess::Frame(vnet) = guess(frame.bytes, mtu)
+                && packet.refill(&[frame.bytes], &spec).is_ok()
             {
-                self.offload = Offload { vnet, vlan: None };
+                let vlan = frame.vlan;
+                self.offload = Offload { vnet, vlan };
                 return Ok(Next::Frame);
             }
             self.losses.missed += 1;
@@ -210,5 +222,14 @@ impl Way for AfxdpWay {
 
     fn let_go(&mut self) {
         self.hook.detach();
+    }
+
+    fn shortfall(&self) -> Option<&'static str> {
+        match self.hook.tags() {
+            VlanTags::Kept => None,
+            VlanTags::Lost => {
+                Some("VLAN tags beside frames are lost, for lack of a driver that tells them")
+            }
+        }
     }
 }

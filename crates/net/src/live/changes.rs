@@ -41,23 +41,26 @@ impl Changes {
 
     /// Undoes the changes that `which` picks, the last first.
     pub(crate) fn undo(&mut self, netlink: &mut Netlink, which: impl Fn(&Undo) -> bool) {
+        let mut undone = Vec::new();
         for at in (0..self.made.len()).rev() {
             if which(&self.made[at].1) {
                 let (promise, undo) = self.made.remove(at);
-                self.carry_out(netlink, promise, &undo);
+                // What could not be undone stays promised, so that `skep net repair` still knows of it.
+                if undo.carry_out(netlink).is_ok() {
+                    undone.push(promise);
+                }
             }
+        }
+        // The ledger, which takes its time, is told afterwards.
+        for promise in undone {
+            self.ledger.forget(promise);
         }
     }
 
     fn undo_last(&mut self, netlink: &mut Netlink) {
-        if let Some((promise, undo)) = self.made.pop() {
-            self.carry_out(netlink, promise, &undo);
-        }
-    }
-
-    /// What could not be undone stays promised, so that `skep net repair` still knows of it.
-    fn carry_out(&self, netlink: &mut Netlink, promise: Promise, undo: &Undo) {
-        if undo.carry_out(netlink).is_ok() {
+        if let Some((promise, undo)) = self.made.pop()
+            && undo.carry_out(netlink).is_ok()
+        {
             self.ledger.forget(promise);
         }
     }

@@ -54,16 +54,6 @@ impl Mark {
             insn(RETURN, 0, if_not),
         ]
     }
-
-    /// A program that takes nothing.
-    pub(crate) fn nothing() -> [ClassicInsn; 1] {
-        [ClassicInsn {
-            code: RETURN,
-            jt: 0,
-            jf: 0,
-            k: SPARE,
-        }]
-    }
 }
 
 /// A random number.

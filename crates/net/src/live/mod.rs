@@ -10,6 +10,7 @@
 //! | `worker`, `place` | running a program on frames, in bursts; counts |
 //! | `way` | what a way must do; `packet_way`, `tun_way`, `afxdp_way`, `tap_way` do it |
 //! | `wiring`, `mark` | our devices and filters around an interface, by which a frame that passed gets back into it |
+//! | `xdp_hook`, `xdp_programs` | Linux's own XDP, which the AF_XDP way gets frames from; what becomes of VLAN tags there |
 //! | `outlets`, `wires` | sending out of an interface, or into the wire of a device that the machine made (`devices`) |
 //! | `check`, `refusal` | what is refused before any change, and in which words |
 //! | `changes`, `ledger`, `undo` | promising, making and undoing changes |
@@ -40,6 +41,7 @@ mod wires;
 mod wiring;
 mod worker;
 mod xdp_hook;
+mod xdp_programs;
 
 pub use ledger::{Direction, Ledger, LedgerError, Promise, Undo};
 pub use ports::LivePorts;

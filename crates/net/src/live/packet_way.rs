@@ -1,4 +1,4 @@
-//! The packet way: a packet socket's ring sees X's frames, X's own copies are sunk, what passes is put back ([`Wiring`]).
+//! The packet way: tc sends X's frames to a device of ours, where a packet socket's ring sees them; what passes is put back ([`Wiring`]).
 //!
 //! Needs nothing but packet sockets, veth and tc with the classic `bpf` classifier and `mirred`, so an ordinary user has it in a network
 //! namespace of their own. The program sees frames as Linux's generic XDP shows them: linear, up to 64 KiB long, without the
@@ -14,7 +14,7 @@
 //! [`VnetHeader`]: skep_sys::packet::VnetHeader
 
 use super::ledger::Ledger;
-use super::mark::{Mark, Marked};
+use super::mark::Mark;
 use super::outlets::{Offload, Outgoing, Outlets};
 use super::refusal::Refusal;
 use super::way::{Destination, Losses, Next, Way};
@@ -29,10 +29,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Blocks hold several frames of 64 KiB; all together what comes in a few milliseconds at 10 Gbit/s.
+/// A block holds any frame; all together they hold what comes in ten milliseconds at 10 Gbit/s. Where little comes, the kernel
+/// hands a block over each millisecond, so that a worker without a CPU for 128 ms loses nothing.
 const RING: RingSpec = RingSpec {
-    block_bytes: 256 << 10,
-    blocks: 32,
+    block_bytes: 128 << 10,
+    blocks: 128,
     retire: Duration::from_millis(1),
 };
 /// Under load losses are looked for once in so many bursts.
@@ -68,13 +69,9 @@ impl PacketWay {
         let stack = TxSocket::open(Some(mark.get())).map_err(failed)?;
         let outlets = Outlets::open(wires).map_err(failed)?;
         let ifindex = link.index.get();
-        let ring = RxRing::open(ifindex, RING, &Mark::nothing()).map_err(failed)?;
-        let wiring = Arc::new(Wiring::build(ledger, link, mark, Sink::Lost)?);
+        let wiring = Arc::new(Wiring::build(ledger, link, mark, Sink::Pair)?);
+        let ring = RxRing::open(wiring.drain, RING, &[]).map_err(failed)?;
         wiring.sink()?;
-        // A frame between these two lines is lost, as when a driver restarts its queues for a program; in the other order it
-        // would reach the host twice.
-        ring.set_filter(&mark.program(Marked::Spared))
-            .map_err(failed)?;
         let way = Self {
             ring,
             stack,
@@ -164,8 +161,6 @@ impl Way for PacketWay {
 
     fn let_go(&mut self) {
         self.wiring.unsink();
-        // What comes from now on reaches the host by itself. If this fails, such frames reach it twice until all is undone.
-        let _: io::Result<()> = self.ring.set_filter(&Mark::nothing());
     }
 }
 

@@ -65,17 +65,26 @@ impl Attachment {
 /// Where a worker looks for the program before each burst. It is held during the burst, so that after [`Place::take`] no run of
 /// what was taken is in progress.
 #[derive(Debug, Default)]
-pub(crate) struct Place(Mutex<Option<Arc<Attachment>>>);
+pub(crate) struct Place {
+    /// Whoever waits for the place holds this meanwhile. The worker, which is back at once after each burst, then waits behind it:
+    /// the lock of the place alone gives no turns, and a command could wait as long as packets come.
+    turn: Mutex<()>,
+    attached: Mutex<Option<Arc<Attachment>>>,
+}
 
 impl Place {
     /// A place with something attached.
     pub(crate) fn of(attachment: Arc<Attachment>) -> Self {
-        Self(Mutex::new(Some(attachment)))
+        Self {
+            turn: Mutex::default(),
+            attached: Mutex::new(Some(attachment)),
+        }
     }
 
     /// What is there, for one burst.
     pub(crate) fn hold(&self) -> MutexGuard<'_, Option<Arc<Attachment>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.attached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Attaches.

@@ -17,6 +17,7 @@ use super::upkeep::Upkeep;
 use super::way::Way;
 use super::wires::Wires;
 use super::worker::{OnFailure, Worker, peer_name};
+use super::xdp_programs::Chosen;
 use skep_machine::{Attach, Attached, Machine, Peer, Ports, PortsError};
 use skep_sys::netlink::{IfIndex, LinkInfo, Netlink};
 use skep_uapi::{Errno, NetDevice, NetDeviceAdd, NetLive, Via, XdpMode};
@@ -66,6 +67,16 @@ enum Hold {
 enum Opened {
     Way(Box<dyn Way>, Option<Arc<dyn Upkeep>>),
     Device(Arc<Place>),
+}
+
+impl Opened {
+    /// What a user who asked for this way has to know.
+    fn shortfall(&self) -> Option<&'static str> {
+        match self {
+            Self::Way(way, _) => way.shortfall(),
+            Self::Device(_) => None,
+        }
+    }
 }
 
 impl LivePorts {
@@ -167,14 +178,23 @@ fn must_exist(ifindex: u32) -> Result<(), Refusal> {
 }
 
 impl Entry {
-    /// Detaches; afterwards no run is in progress, and the counts are the last.
+    /// Detaches; afterwards no run is in progress, and the counts are the last. Who wants to know of losses cannot ask for
+    /// those any more, so that the trace pipe tells them.
     fn end(self) -> NetLive {
         match self.hold {
             Hold::Worker(worker) => worker.stop(),
             Hold::Device(place) => drop(place.take()),
         }
         self.attachment.link.detached();
-        self.attachment.live()
+        let live = self.attachment.live();
+        if live.missed > 0 || live.undelivered > 0 {
+            let text = format!(
+                "detached ifindex={}: missed {} undelivered {}",
+                self.attachment.ifindex, live.missed, live.undelivered
+            );
+            self.attachment.connection.trace("skep_net", &text);
+        }
+        live
     }
 }
 
@@ -201,6 +221,7 @@ impl Inner {
             via,
             counts: LiveCounts::default(),
         });
+        let shortfall = opened.shortfall();
         let (hold, upkeep) = match opened {
             Opened::Device(place) => {
                 place.put(Arc::clone(&attachment));
@@ -213,6 +234,10 @@ impl Inner {
                 (Hold::Worker(worker.map_err(failed)?), upkeep)
             }
         };
+        if let Some(what) = shortfall {
+            let text = format!("ifindex={ifindex}: {what}");
+            attachment.connection.trace("skep_net", &text);
+        }
         let entry = Entry {
             attachment,
             name: link.name,
@@ -256,11 +281,12 @@ impl Inner {
     /// Opens the way that was asked for, or the first that works.
     fn open(&self, link: &LinkInfo, attach: &Attach) -> Result<(Via, Opened), Refusal> {
         if let Some(via) = attach.via {
-            return Ok((via, self.open_one(link, via, attach.mode)?));
+            let opened = self.open_one(link, via, attach.mode, Chosen::ByName)?;
+            return Ok((via, opened));
         }
         let mut tried = Vec::new();
         for via in Via::ALL {
-            match self.open_one(link, via, attach.mode) {
+            match self.open_one(link, via, attach.mode, Chosen::Automatically) {
                 Ok(opened) => return Ok((via, opened)),
                 Err(refusal) if refusal.is_of_the_way() => tried.push((via, refusal.to_string())),
                 Err(refusal) => return Err(refusal),
@@ -270,7 +296,13 @@ impl Inner {
         Err(Refusal::NoWay { name, tried })
     }
 
-    fn open_one(&self, link: &LinkInfo, via: Via, mode: XdpMode) -> Result<Opened, Refusal> {
+    fn open_one(
+        &self,
+        link: &LinkInfo,
+        via: Via,
+        mode: XdpMode,
+        chosen: Chosen,
+    ) -> Result<Opened, Refusal> {
         let (ledger, wires) = (Arc::clone(&self.ledger), Arc::clone(&self.wires));
         match via {
             Via::Tap => {
@@ -290,7 +322,7 @@ impl Inner {
                 Ok(Opened::Way(Box::new(way), Some(wiring)))
             }
             Via::AfXdp => {
-                let (way, hook) = AfxdpWay::open(ledger, link, mode, wires)?;
+                let (way, hook) = AfxdpWay::open(ledger, link, mode, chosen, wires)?;
                 Ok(Opened::Way(Box::new(way), Some(hook)))
             }
         }

@@ -162,6 +162,8 @@ impl Way for TunWay {
 
     fn let_go(&mut self) {
         self.wiring.unsink();
+        // The counter goes with the device: what is not read until then is not known.
+        self.drops.pause = Duration::ZERO;
     }
 }
 
@@ -206,6 +208,8 @@ struct Drops {
     device: String,
     counted: u64,
     looked: Instant,
+    /// Shortest time from one look to the next.
+    pause: Duration,
 }
 
 impl Drops {
@@ -214,12 +218,13 @@ impl Drops {
             device: device.to_owned(),
             counted: 0,
             looked: Instant::now(),
+            pause: LOOK_EVERY,
         }
     }
 
     /// How many there were since the last call that looked, which not every call does.
     fn look(&mut self) -> u64 {
-        if self.looked.elapsed() < LOOK_EVERY {
+        if self.looked.elapsed() < self.pause {
             return 0;
         }
         self.looked = Instant::now();

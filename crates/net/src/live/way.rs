@@ -48,6 +48,11 @@ pub(crate) trait Way: Send + std::fmt::Debug {
     /// from `next`, and are still sent; frames that go by themselves do not come any more. What else was changed is undone when
     /// the way is dropped.
     fn let_go(&mut self) {}
+
+    /// What is lost on this way here, if it is more than its kind always loses: a line for the user, who asked for it by name.
+    fn shortfall(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// Frames that were lost.

@@ -1,15 +1,17 @@
 //! Our devices and filters around an interface X, for the packet way.
 //!
 //! ```text
-//!            packet socket (ring) ──► program ──► PASS: sent on a, marked M
-//!                 ▲                                   │
-//! frames ──► X ───┤ tc ingress of X: M ──► stack      a ══ b  tc ingress of b: M ──► X's ingress
-//!                 └─ not M ──► sent on c ══ d (down: lost)
+//! frames ──► X ──┬─ tc ingress of X: M ──► stack       ┌──► a ══ b  tc ingress of b: M ──► X's ingress
+//!                └─ not M ──► sent on c ══ d            │ PASS: marked M
+//!                                          │            │
+//!                     packet socket (ring) ┴──► program ┘     tc ingress of d: drops all
 //! ```
 //!
-//! A packet socket sees a frame before tc ingress does, so the host's own copy can be sunk there: the filter redirects it to c, whose
-//! other end is down. What the program passes enters by b and is put into X's ingress, where the mark spares it. Everything that
-//! bears a name is ours alone and promised to the ledger before it is made; b's filter goes with b.
+//! One filter on X decides: before it is there, frames are the host's, from then on they are the program's, each exactly once, also
+//! in the moment of an attach or a detach. It sends them on c, so that they come in at d, where a packet socket sees them (it does
+//! before tc does) and tc drops them: d's own stack must not have them, which would take broadcasts. What the program passes enters by b and
+//! is put into X's ingress, where the mark spares it. Everything that bears a name is ours alone and promised to the ledger before it is
+//! made; filters of b and d go with them.
 //!
 //! Somebody else may remove any of it at any time, and then packets would pass without a verdict, or twice, or not at all. What
 //! can be put back is put back ([`Upkeep::check`]); else the attachment ends.
@@ -36,8 +38,8 @@ const MTU: u32 = 65_535;
 /// Where X's frames go that have no verdict yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Sink {
-    /// To a device made here that loses them, because a packet socket has seen them before.
-    Lost,
+    /// To a pair made here, at whose other end a packet socket sees them ([`Wiring::drain`]).
+    Pair,
     /// To this device, whose owner receives what is sent on it.
     Device(IfIndex),
     /// Nowhere by our doing: they never get as far as tc.
@@ -50,6 +52,8 @@ pub(crate) struct Wiring {
     state: Mutex<State>,
     /// The device that passed frames are sent on.
     pub(crate) entry: u32,
+    /// The device that X's frames come in at; X itself if nothing was made for that.
+    pub(crate) drain: u32,
 }
 
 #[derive(Debug)]
@@ -71,11 +75,16 @@ struct Devices {
     b: IfIndex,
     /// c, or another's device in its place.
     sink: Option<IfIndex>,
+    /// d.
+    drain: Option<IfIndex>,
 }
 
 impl Devices {
     fn iter(self) -> impl Iterator<Item = IfIndex> {
-        [self.a, self.b].into_iter().chain(self.sink)
+        [self.a, self.b]
+            .into_iter()
+            .chain(self.sink)
+            .chain(self.drain)
     }
 }
 
@@ -174,6 +183,7 @@ impl Wiring {
         match make(&mut netlink, &mut changes, &plan, link, sink) {
             Ok(devices) => Ok(Self {
                 entry: devices.a.get(),
+                drain: devices.drain.unwrap_or(link.index).get(),
                 state: Mutex::new(State {
                     netlink,
                     changes,
@@ -259,7 +269,7 @@ fn refuse_foreign(netlink: &mut Netlink, link: &LinkInfo) -> Result<(), Refusal>
     }
 }
 
-/// Makes devices, b's filter and X's clsact; gives a, b and c.
+/// Makes devices, their filters and X's clsact; gives the devices.
 fn make(
     netlink: &mut Netlink,
     changes: &mut Changes,
@@ -286,14 +296,21 @@ fn make(
         Ok([index(&plan.names[first])?, index(&plan.names[first + 1])?])
     };
     let [a, b] = pair(0, link.mac)?;
-    let sink = match sink {
-        Sink::Lost => Some(pair(2, None)?[0]),
-        Sink::Device(device) => Some(device),
-        Sink::None => None,
+    let (sink, drain) = match sink {
+        Sink::Pair => {
+            let [c, d] = pair(2, None)?;
+            (Some(c), Some(d))
+        }
+        Sink::Device(device) => (Some(device), None),
+        Sink::None => (None, None),
     };
-    let devices = Devices { a, b, sink };
+    let devices = Devices { a, b, sink, drain };
     netlink.add_clsact(b)?;
     plan.add_entry(netlink, b)?;
+    if let Some(d) = drain {
+        netlink.add_clsact(d)?;
+        netlink.drop_ingress(d, PREFERENCE, HANDLE)?;
+    }
     for device in devices.iter() {
         netlink.set_up(device)?;
     }
@@ -342,7 +359,7 @@ impl Upkeep for Wiring {
             netlink,
             changes,
             plan,
-            devices: Devices { b, sink, .. },
+            devices: Devices { b, sink, drain, .. },
             sinks,
             ..
         } = &mut *state;
@@ -350,10 +367,11 @@ impl Upkeep for Wiring {
             return Ok(Restored::Nothing);
         }
         let broken = |error: &dyn std::fmt::Display| Broken(error.to_string());
-        if let Some(c) = *sink
-            && netlink.link_by_index(c).map_err(|e| broken(&e))?.is_none()
-        {
-            return Err(Broken(format!("interface {c} was deleted")));
+        for device in sink.iter().chain(drain.iter()) {
+            let link = netlink.link_by_index(*device).map_err(|e| broken(&e))?;
+            if link.is_none() {
+                return Err(Broken(format!("interface {device} was deleted")));
+            }
         }
         let entries = netlink.filters(*b, Direction::Ingress);
         if entries.map_err(|e| broken(&e))?.is_empty() {
@@ -362,6 +380,17 @@ impl Upkeep for Wiring {
             }
             plan.add_entry(netlink, *b).map_err(|e| broken(&e))?;
             return Ok(Restored::Filter);
+        }
+        if let Some(d) = *drain {
+            let drops = netlink.filters(d, Direction::Ingress);
+            if drops.map_err(|e| broken(&e))?.is_empty() {
+                if !netlink.clsact_exists(d).map_err(|e| broken(&e))? {
+                    netlink.add_clsact(d).map_err(|e| broken(&e))?;
+                }
+                let dropped = netlink.drop_ingress(d, PREFERENCE, HANDLE);
+                dropped.map_err(|e| broken(&e))?;
+                return Ok(Restored::Filter);
+            }
         }
         let Some(c) = *sink else {
             return Ok(Restored::Nothing);

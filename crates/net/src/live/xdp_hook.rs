@@ -8,11 +8,11 @@ use super::ledger::{Ledger, Undo};
 use super::refusal::Refusal;
 use super::upkeep::{Broken, Restored, Upkeep};
 use super::wiring::Wiring;
+use super::xdp_programs::Candidate;
 use skep_sys::netlink::{
     IfIndex, LinkInfo, Netlink, NetlinkError, XdpAttach, XdpMode as Hook, XdpUpdate,
 };
-use skep_sys::xsk::{RedirectProgram, XskBind, XskSocket, XskSpec};
-use skep_uapi::XdpMode;
+use skep_sys::xsk::{RedirectProgram, VlanTags, XskBind, XskSocket, XskSpec};
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,8 +28,6 @@ const ENOBUFS: i32 = 105;
 /// How long a queue may stay taken by a socket that was closed, and how often it is looked at.
 const BUSY_MAX: Duration = Duration::from_secs(1);
 const BUSY_STEP: Duration = Duration::from_millis(5);
-/// Nothing is sent by these sockets: packet sockets know of checksums and segments, and cost less for each frame.
-const TX_CHUNKS: u32 = 2;
 
 /// Our program on X.
 #[derive(Debug)]
@@ -58,42 +56,25 @@ pub(crate) struct Hooked {
 }
 
 impl XdpHook {
-    /// Loads the program, which changes nothing yet.
-    pub(crate) fn load(link: &LinkInfo) -> Result<RedirectProgram, Refusal> {
-        RedirectProgram::load(link.rx_queues.max(1)).map_err(|error| Refusal::System {
-            what: "loading a program into Linux's XDP, for which CAP_BPF and CAP_NET_ADMIN are needed \
-                   outside of all user namespaces"
-                .to_owned(),
-            error,
-        })
-    }
-
-    /// Attaches it and opens the sockets.
+    /// Attaches the first program that can be, and opens the sockets.
     pub(crate) fn attach(
         ledger: Arc<dyn Ledger>,
         link: &LinkInfo,
-        mode: XdpMode,
-        program: RedirectProgram,
+        candidates: Vec<Candidate>,
         wiring: Wiring,
     ) -> Result<Hooked, Refusal> {
-        let hooks: &[Hook] = match mode {
-            XdpMode::Any => &[Hook::Driver, Hook::Generic],
-            XdpMode::Driver => &[Hook::Driver],
-            XdpMode::Generic => &[Hook::Generic],
-            XdpMode::Offload => &[],
-        };
         let mut netlink = Netlink::open()?;
         let mut changes = Changes::new(ledger);
-        let mut outcome = Err(Refusal::Missing("programs cannot run in hardware"));
-        for &hook in hooks {
+        let mut outcome = Err(Refusal::Missing("no program can be attached"));
+        for Candidate { hook, program } in candidates {
             outcome = begin(&mut netlink, &mut changes, link, &program, hook)
-                .map(|queues| (hook, queues));
+                .map(|queues| (hook, program, queues));
             if outcome.is_ok() {
                 break;
             }
             changes.undo(&mut netlink, |_| true);
         }
-        let (hook, queues) = outcome?;
+        let (hook, program, queues) = outcome?;
         let state = State {
             netlink,
             changes,
@@ -129,6 +110,11 @@ impl XdpHook {
         self.lock().hook == Some(Hook::Generic)
     }
 
+    /// What becomes of VLAN tags beside frames.
+    pub(crate) fn tags(&self) -> VlanTags {
+        self.program.tags()
+    }
+
     /// The device that passed frames are sent on.
     pub(crate) fn entry(&self) -> u32 {
         self.wiring.entry
@@ -162,7 +148,7 @@ fn begin(
         put(netlink, link.index, program, hook)
     })?;
     let failed = |error| Refusal::system("an AF_XDP socket", error);
-    let queues = open_queues(link, hook).map_err(failed)?;
+    let queues = open_queues(link, program, hook).map_err(failed)?;
     for (number, queue) in (0..).zip(&queues) {
         program.redirect(number, queue).map_err(failed)?;
     }
@@ -186,13 +172,17 @@ fn put(
 }
 
 /// A socket for each queue that the interface has, which may have been made for more than are in use now: the first ones.
-fn open_queues(link: &LinkInfo, hook: Hook) -> io::Result<Vec<XskSocket>> {
+fn open_queues(
+    link: &LinkInfo,
+    program: &RedirectProgram,
+    hook: Hook,
+) -> io::Result<Vec<XskSocket>> {
     let [least, most] = QUEUE_CHUNKS;
     let mut spec = XskSpec {
         ifindex: link.index.get(),
         queue: 0,
-        rx_chunks: 1 << (CHUNKS / link.rx_queues.max(1)).clamp(least, most).ilog2(),
-        tx_chunks: TX_CHUNKS,
+        chunks: 1 << (CHUNKS / link.rx_queues.max(1)).clamp(least, most).ilog2(),
+        tags: program.tags(),
         bind: match hook {
             Hook::Driver | Hook::Hardware => XskBind::Driver,
             Hook::Generic => XskBind::Copy,
@@ -219,8 +209,8 @@ fn open_queue(spec: &mut XskSpec) -> io::Result<XskSocket> {
             Ok(socket) => return Ok(socket),
             Err(error) => error,
         };
-        if error.raw_os_error() == Some(ENOBUFS) && spec.rx_chunks > QUEUE_CHUNKS[0] {
-            spec.rx_chunks /= 2;
+        if error.raw_os_error() == Some(ENOBUFS) && spec.chunks > QUEUE_CHUNKS[0] {
+            spec.chunks /= 2;
         } else if error.kind() == io::ErrorKind::ResourceBusy && begin.elapsed() < BUSY_MAX {
             std::thread::sleep(BUSY_STEP);
         } else {

@@ -54,6 +54,19 @@ pub(crate) fn ping(road: Road) {
     );
 }
 
+/// Frames longer than a page, which a socket of AF_XDP gets in parts.
+pub(crate) fn long_frames(road: Road) {
+    let (host, skep) = (Host::new(), Skep::new());
+    sh("ip link set x mtu 9000");
+    host.sh("ip link set y mtu 9000");
+    skep.attach(PASS, road);
+    let long = format!("{PING} -M do -s 8972");
+    assert_eq!(answered(&host.sh(&format!("{long} 10.9.0.1"))), 20);
+    assert_eq!(answered(&sh(&format!("{long} 10.9.0.2"))), 20);
+    let live = skep.live();
+    assert_eq!((live.missed, live.undelivered), (0, 0), "{live:?}");
+}
+
 pub(crate) fn datagrams(road: Road) {
     let (host, skep) = (Host::new(), Skep::new());
     skep.attach(PASS, road);

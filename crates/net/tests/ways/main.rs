@@ -42,6 +42,7 @@ type Case = (&'static str, fn(Road));
 
 const CASES: &[Case] = &[
     ("ping", cases::ping),
+    ("long_frames", cases::long_frames),
     ("datagrams", cases::datagrams),
     ("streams", cases::streams),
     ("joined_datagrams", cases::joined_datagrams),
@@ -72,10 +73,13 @@ fn main() {
         for (case, _) in CASES {
             let what = format!("{}::{case}", road.name);
             let name = what.clone();
-            // What needs no more than a network namespace in an ordinary user's hands is tested as such elsewhere.
-            harness = harness.case(name, &[Need::Netns, Need::Oracle], move || {
-                run_inside(&what);
-            });
+            // Root's rights on all of them; what an ordinary user has in a network namespace is tested as such elsewhere.
+            let needs: &[Need] = match road.via {
+                Via::Packet | Via::Tap => &[Need::Netns, Need::Oracle],
+                Via::Tun => &[Need::Netns, Need::Oracle, Need::Tun],
+                Via::AfXdp => &[Need::Netns, Need::Oracle, Need::AfXdp],
+            };
+            harness = harness.case(name, needs, move || run_inside(&what));
         }
     }
     harness.run();

@@ -1,9 +1,11 @@
 //! What the hosts send each other.
 
 use crate::world::{Host, PATIENCE, finish};
+use etherparse::PacketBuilder;
+use skep_sys::interface_index;
+use skep_sys::packet::{TxSocket, VnetHeader};
 use std::io::{Read, Write, stdin, stdout};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Ports of this host and of the other.
@@ -27,21 +29,43 @@ pub(crate) fn send_datagrams() {
     }
 }
 
-/// Datagrams that the sender joins (`UDP_SEGMENT`), as `socat`-like tools and QUIC do.
+/// Datagrams that the sender joins, as `UDP_SEGMENT` does: one frame, with what its header leaves to whoever cuts it.
 pub(crate) fn send_joined() {
-    // Python is not a need of these tests; perl's numbers are those of linux/udp.h: SOL_UDP 17, UDP_SEGMENT 103.
-    let script = format!(
-        "use Socket; socket(S, PF_INET, SOCK_DGRAM, 0); setsockopt(S, 17, 103, pack('i', 1000)) or die; \
-         send(S, join('', map {{ chr($_) x 1000 }} 0..{}), 0, sockaddr_in(7007, inet_aton('10.9.0.1'))) or die",
-        JOINED - 1
-    );
-    assert!(
-        Command::new("perl")
-            .args(["-e", &script])
-            .status()
-            .unwrap()
-            .success()
-    );
+    const HEADERS: usize = 42;
+    /// `VIRTIO_NET_HDR_GSO_UDP_L4`
+    const SEGMENTS: u8 = 5;
+    let payload: Vec<u8> = (0..JOINED)
+        .flat_map(|number| [u8::try_from(number).unwrap(); 1000])
+        .collect();
+    let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 2], [2, 0, 0, 0, 0, 1])
+        .ipv4([10, 9, 0, 2], [10, 9, 0, 1], 64)
+        .udp(7007, 7007);
+    let mut frame = Vec::new();
+    builder.write(&mut frame, &payload).unwrap();
+    // The sum so far: of the addresses, the protocol and the length.
+    let words = [
+        0x0a09,
+        2,
+        0x0a09,
+        1,
+        17,
+        u32::try_from(payload.len() + 8).unwrap(),
+    ];
+    let sum: u32 = words.iter().sum();
+    let sum = u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap();
+    frame[40..HEADERS].copy_from_slice(&sum.to_be_bytes());
+    let header = VnetHeader {
+        flags: VnetHeader::NEEDS_CSUM,
+        gso_type: SEGMENTS,
+        hdr_len: u16::try_from(HEADERS).unwrap(),
+        gso_size: 1000,
+        csum_start: 34,
+        csum_offset: 6,
+    };
+    let mut socket = TxSocket::open(None).unwrap();
+    socket.push(interface_index("y").unwrap(), &header, &[&frame]);
+    let outcome = socket.flush();
+    assert_eq!(outcome.sent, 1, "{outcome:?}");
 }
 
 /// Which datagrams come here while a role runs there.

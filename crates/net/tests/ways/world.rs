@@ -80,19 +80,18 @@ pub(crate) fn counter(interface: &str, column: usize) -> u64 {
         .unwrap()
 }
 
-/// Segments and datagrams that were dropped for their checksums.
-pub(crate) fn checksum_errors() -> String {
-    let text = sh("nstat -asz TcpInCsumErrors UdpInCsumErrors");
-    text.lines()
-        .skip(1)
-        .map(|line| {
-            line.split_whitespace()
-                .take(2)
-                .collect::<Vec<_>>()
-                .join(" ")
-        })
-        .collect::<Vec<_>>()
-        .join("; ")
+/// Segments and datagrams that were dropped for their checksums: the lines of TCP and UDP.
+pub(crate) fn checksum_errors() -> Vec<u64> {
+    let text = sh("cat /proc/thread-self/net/snmp");
+    let errors = |protocol: &str| {
+        // The numbers are below their names.
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix(protocol));
+        let (names, numbers) = (lines.next().unwrap(), lines.next().unwrap());
+        let mut pairs = names.split_whitespace().zip(numbers.split_whitespace());
+        let (_, number) = pairs.find(|(name, _)| *name == "InCsumErrors").unwrap();
+        number.parse().unwrap()
+    };
+    ["Tcp:", "Udp:"].map(errors).to_vec()
 }
 
 /// Remembers what was promised and not forgotten.

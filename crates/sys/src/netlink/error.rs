@@ -63,6 +63,8 @@ operations! {
     DeleteFilter = "delete the filter";
     /// Attaching, replacing or detaching an XDP program of Linux.
     XdpAttach = "set the XDP program";
+    /// Asking what a driver tells XDP programs beside the frame.
+    RxMetadata = "ask for the driver's XDP metadata";
     /// Watching interfaces.
     Watch = "watch the interfaces";
 }
@@ -177,6 +179,7 @@ impl NetlinkError {
             | Operation::ListFilters
             | Operation::AddFilter
             | Operation::XdpAttach
+            | Operation::RxMetadata
             | Operation::Watch => false,
         }
     }

@@ -1,4 +1,5 @@
-//! Interfaces, the packet scheduler's filters and Linux's own XDP, by blocking rtnetlink requests.
+//! Interfaces, the packet scheduler's filters and Linux's own XDP, by blocking rtnetlink requests; what a driver tells XDP
+//! programs ([`rx_metadata`]), by generic netlink.
 //!
 //! A [`Netlink`] belongs to the network namespace that its thread was in when it was opened, for as long as it lives:
 //! a process that keeps one open can still undo what was done there. For changes the kernel wants `CAP_NET_ADMIN` of
@@ -16,6 +17,7 @@
 
 mod attr;
 mod error;
+mod features;
 mod link;
 mod link_change;
 mod monitor;
@@ -26,6 +28,7 @@ mod tc_filter;
 mod xdp;
 
 pub use error::{Cause, Interface, NetlinkError, Operation};
+pub use features::{RxMetadata, rx_metadata};
 pub use link::{Hardware, LinkFlags, LinkInfo};
 pub use link_change::{ALIAS_BYTES_MAX, NewLink, disable_ipv6};
 pub use monitor::{LinkEvent, Monitor};
@@ -44,6 +47,7 @@ use netlink_packet_core::{
     NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_OVERRUN,
     NetlinkHeader,
 };
+use rustix::io::Errno;
 use socket::{Message, Socket};
 
 /// A list that changed while the kernel wrote it is asked for again, so often.
@@ -88,10 +92,12 @@ impl Netlink {
     /// # Errors
     /// Those of `socket(2)` and `bind(2)`.
     pub fn open() -> Result<Self, NetlinkError> {
-        let socket =
-            Socket::open(0).map_err(|errno| Target::none(Operation::Open).system(errno))?;
+        Self::with(Socket::open(0))
+    }
+
+    fn with(socket: Result<Socket, Errno>) -> Result<Self, NetlinkError> {
         Ok(Self {
-            socket,
+            socket: socket.map_err(|errno| Target::none(Operation::Open).system(errno))?,
             sequence: 0,
         })
     }

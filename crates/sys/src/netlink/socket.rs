@@ -1,4 +1,4 @@
-//! A routing-netlink socket, and the messages of a datagram.
+//! A netlink socket, and the messages of a datagram.
 //!
 //! Only the kernel's datagrams are taken: any process of the namespace may send some to a socket whose number it
 //! guesses.
@@ -6,15 +6,17 @@
 use super::attr::Malformed;
 use netlink_packet_core::NetlinkBuffer;
 use rustix::io::Errno;
-use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::netlink::{GENERIC, SocketAddrNetlink};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recvfrom, sendto,
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recvfrom, sendto,
     socket_with,
 };
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Linux sends at most 32 KiB of a list at once; a single interface takes some 2 KiB.
 const DATAGRAM_BYTES_MAX: usize = 64 << 10;
+/// No protocol is number 0, `NETLINK_ROUTE`.
+const ROUTE: Option<Protocol> = None;
 
 /// The socket with the buffer that its datagrams are received in.
 #[derive(Debug)]
@@ -26,17 +28,25 @@ pub(super) struct Socket {
 impl Socket {
     /// A blocking socket that also gets the messages of these groups (a bit each).
     pub(super) fn open(groups: u32) -> Result<Self, Errno> {
-        Self::open_with(groups, SocketFlags::CLOEXEC)
+        Self::open_with(ROUTE, groups, SocketFlags::CLOEXEC)
     }
 
     /// The same, but receiving does not wait.
     pub(super) fn open_nonblocking(groups: u32) -> Result<Self, Errno> {
-        Self::open_with(groups, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
+        Self::open_with(ROUTE, groups, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
     }
 
-    fn open_with(groups: u32, flags: SocketFlags) -> Result<Self, Errno> {
-        // No protocol is number 0, NETLINK_ROUTE.
-        let fd = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
+    /// A blocking socket of generic netlink.
+    pub(super) fn open_generic() -> Result<Self, Errno> {
+        Self::open_with(Some(GENERIC), 0, SocketFlags::CLOEXEC)
+    }
+
+    fn open_with(
+        protocol: Option<Protocol>,
+        groups: u32,
+        flags: SocketFlags,
+    ) -> Result<Self, Errno> {
+        let fd = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
         // Texts with errors, without the request that failed. Kernels before 4.12 know neither; errors then have
         // their number alone.
         let _ = switch_on(fd.as_fd(), libc::NETLINK_EXT_ACK);

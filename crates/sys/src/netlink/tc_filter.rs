@@ -21,6 +21,11 @@ const TCA_OPTIONS: u16 = 2;
 const TCA_BPF_ACT: u16 = 1;
 const TCA_BPF_OPS_LEN: u16 = 4;
 const TCA_BPF_OPS: u16 = 5;
+const TCA_BPF_FLAGS: u16 = 8;
+/// The program's result is what is done with the frame.
+const TCA_BPF_FLAG_ACT_DIRECT: u32 = 1;
+/// Drop.
+const TC_ACT_SHOT: u32 = 2;
 const TCA_ACT_KIND: u16 = 1;
 const TCA_ACT_OPTIONS: u16 = 2;
 const TCA_ACT_COOKIE: u16 = 6;
@@ -242,6 +247,41 @@ impl Netlink {
         let request = filter_request(RTM_NEWTFILTER, &filter.id());
         let request = request.flags(NLM_F_CREATE | NLM_F_EXCL).with(options);
         self.change(&target, request)
+    }
+
+    /// Adds a filter that drops whatever enters an interface, which has a clsact.
+    ///
+    /// # Errors
+    /// As [`Netlink::add_bpf_filter`].
+    pub fn drop_ingress(
+        &mut self,
+        index: IfIndex,
+        preference: u16,
+        handle: u32,
+    ) -> Result<(), NetlinkError> {
+        const RETURN: u16 = 6;
+        let id = FilterId {
+            index,
+            direction: Direction::Ingress,
+            preference,
+            protocol: PROTOCOL_ALL,
+            kind: BPF.to_owned(),
+            handle,
+        };
+        let shot = ClassicInsn {
+            code: RETURN,
+            jt: 0,
+            jf: 0,
+            k: TC_ACT_SHOT,
+        };
+        let options = [
+            attr::bytes(TCA_BPF_OPS_LEN, &1_u16.to_ne_bytes()),
+            attr::bytes(TCA_BPF_OPS, &sock_filters(&[shot])),
+            attr::bytes(TCA_BPF_FLAGS, &TCA_BPF_FLAG_ACT_DIRECT.to_ne_bytes()),
+        ];
+        let request = filter_request(RTM_NEWTFILTER, &id).flags(NLM_F_CREATE | NLM_F_EXCL);
+        let request = request.with(attr::nest(TCA_OPTIONS, &options));
+        self.change(&Target::on(Operation::AddFilter, index), request)
     }
 
     /// Deletes a filter of chain 0, where they are unless someone says otherwise.

@@ -125,14 +125,6 @@ impl RxRing {
         }
     }
 
-    /// Puts another filter in the place of the one that the ring was opened with, if it is not empty. Frames that are in the ring stay.
-    ///
-    /// # Errors
-    /// `EINVAL` for a filter that the kernel refuses.
-    pub fn set_filter(&self, filter: &[ClassicInsn]) -> io::Result<()> {
-        attach_filter(self.socket.as_fd(), filter)
-    }
-
     /// What happened since the last call.
     ///
     /// # Errors

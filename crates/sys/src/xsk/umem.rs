@@ -96,23 +96,15 @@ impl Umem {
         // SAFETY: `inside` checked that the bytes are inside the mapping.
         let place = unsafe { self.base.byte_add(at) }.cast::<u8>();
         // SAFETY: the mapping was zeroed when made, lives as long as `self`, and the chunk that the bytes are in is ours,
-        // so that nobody writes into it while `self` is borrowed: `write` and `lend` borrow it uniquely.
+        // so that nobody writes into it while `self` is borrowed: `lend` borrows it uniquely.
         Some(unsafe { std::slice::from_raw_parts(place.as_ptr(), len) })
     }
 
-    /// Writes bytes to the start of a chunk of ours; false if they are too many or the chunk is not ours.
-    pub(super) fn write(&mut self, chunk: Chunk, bytes: &[u8]) -> bool {
-        let addr = chunk.0 as u64 * u64::from(CHUNK_BYTES);
-        let inside = u32::try_from(bytes.len()).ok();
-        let Some((at, len)) = inside.and_then(|len| self.inside(addr, len)) else {
-            return false;
-        };
-        // SAFETY: `inside` checked that the bytes are inside the mapping.
-        let place = unsafe { self.base.byte_add(at) }.cast::<u8>();
-        // SAFETY: the place has room for `len` bytes in a chunk of ours; `bytes` is elsewhere, because a slice into the
-        // mapping would borrow `self`.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), place.as_ptr(), len) };
-        true
+    /// The `N` bytes before an address, inside the same chunk of ours.
+    pub(super) fn before<const N: usize>(&self, addr: u64) -> Option<&[u8; N]> {
+        let start = addr.checked_sub(N as u64)?;
+        // The byte at the address is looked at, too: it must be in the same chunk.
+        self.get(start, u32::try_from(N + 1).ok()?)?.first_chunk()
     }
 
     /// Offset and length, if all is within one chunk that is ours.
@@ -142,18 +134,29 @@ mod tests {
     fn only_our_chunks_are_shown() {
         let mut umem = Umem::new(2).unwrap();
         let chunk = umem.chunks(1..9).next().unwrap();
-        assert!(umem.write(chunk, b"abc"));
-        assert_eq!(umem.get(4096, 3), Some(&b"abc"[..]));
+        assert_eq!(umem.get(4096, 3), Some(&[0; 3][..]));
         assert_eq!(umem.get(4097, 4096), None);
         assert_eq!(umem.get(8192, 1), None);
         assert_eq!(umem.get(u64::MAX, u32::MAX), None);
         assert_eq!(umem.take_back(4096), None);
         assert_eq!(umem.lend(chunk), 4096);
         assert_eq!(umem.get(4096, 3), None);
-        assert!(!umem.write(chunk, b"x"));
         assert_eq!(umem.take_back(4096 + 256), Some(chunk));
         assert_eq!(umem.take_back(1 << 40), None);
-        assert_eq!(umem.get(4096, 3), Some(&b"abc"[..]));
-        assert!(!umem.write(chunk, &[0; 4097]));
+        assert_eq!(umem.get(4096, 3), Some(&[0; 3][..]));
+    }
+
+    #[test]
+    fn before_is_in_the_same_chunk() {
+        let mut umem = Umem::new(2).unwrap();
+        assert_eq!(umem.before(4096 + 8), Some(&[0; 8]));
+        assert_eq!(umem.before::<8>(4096 + 7), None);
+        assert_eq!(umem.before::<8>(4096), None);
+        assert_eq!(umem.before::<8>(7), None);
+        assert_eq!(umem.before::<8>(8192), None);
+        assert_eq!(umem.before::<8>(u64::MAX), None);
+        let chunk = umem.chunks(1..2).next().unwrap();
+        umem.lend(chunk);
+        assert_eq!(umem.before::<8>(4096 + 256), None);
     }
 }

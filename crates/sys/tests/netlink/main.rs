@@ -41,16 +41,18 @@ const fn case(name: &'static str, user: User, test: fn()) -> Case {
     Case { name, user, test }
 }
 
-const CASES: [Case; 9] = [
+const CASES: [Case; 11] = [
     case("links", User::Ordinary, links::links),
     case("changes", User::Ordinary, links::changes),
     case("refused_links", User::Ordinary, links::refused_links),
     case("filters", User::Ordinary, tc::filters),
+    case("drop_ingress", User::Ordinary, tc::drop_ingress),
     case("refused_filters", User::Ordinary, tc::refused_filters),
     case("foreign", User::Ordinary, tc::foreign),
     case("recipe", User::Ordinary, tc::recipe),
     case("monitor", User::Ordinary, monitor::monitor),
     case("xdp", User::Root, xdp::xdp),
+    case("metadata", User::Root, xdp::metadata),
 ];
 
 fn main() {

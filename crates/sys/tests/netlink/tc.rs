@@ -145,6 +145,21 @@ fn check_list_and_delete(
     assert!(!output("tc qdisc show dev x").contains("clsact"));
 }
 
+/// A filter that drops all that enters.
+pub(crate) fn drop_ingress() {
+    let mut netlink = Netlink::open().unwrap();
+    let d = pair(&mut netlink, "d", "c").index;
+    netlink.add_clsact(d).unwrap();
+    netlink.drop_ingress(d, 1, 1).unwrap();
+    let shown = output("tc filter show dev d ingress");
+    assert!(
+        shown.contains("direct-action") && shown.contains("bytecode '1,6 0 0 2'"),
+        "{shown}"
+    );
+    let error = netlink.drop_ingress(d, 1, 1);
+    assert_eq!(errno(error), Some(libc::EEXIST));
+}
+
 /// What the kernel refuses.
 pub(crate) fn refused_filters() {
     let mut netlink = Netlink::open().unwrap();

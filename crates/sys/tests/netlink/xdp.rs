@@ -3,7 +3,7 @@
 use crate::{errno, ip, pair};
 use serde_json::Value;
 use skep_sys::bpf::{Log, Name, ProgLoad, prog_info, prog_load};
-use skep_sys::netlink::{Cause, Netlink, XdpAttach, XdpMode, XdpUpdate};
+use skep_sys::netlink::{Cause, IfIndex, Netlink, XdpAttach, XdpMode, XdpUpdate, rx_metadata};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// An XDP program that passes everything.
@@ -32,6 +32,21 @@ fn pass(number: u8) -> OwnedFd {
         },
     };
     prog_load(load).unwrap()
+}
+
+/// What the driver tells: veth tells of tags since Linux 6.8.
+pub(crate) fn metadata() {
+    let mut netlink = Netlink::open().unwrap();
+    let x = pair(&mut netlink, "x", "y").index;
+    // Older kernels do not know the question.
+    if let Ok(told) = rx_metadata(x) {
+        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let mut numbers = kernel.split('.').map(|number| number.parse().unwrap_or(0));
+        let version: [u32; 2] = [(); 2].map(|()| numbers.next().unwrap());
+        assert_eq!(told.has_vlan_tag(), version >= [6, 8], "{kernel} {told:?}");
+    }
+    let error = rx_metadata(IfIndex::new(0x7fff_0000).unwrap()).unwrap_err();
+    assert!(matches!(error.cause, Cause::Refused { .. }), "{error}");
 }
 
 /// Linux's own XDP, with programs that do nothing.

@@ -3,6 +3,7 @@
 //! A tool is the test program started again with [`VARIABLE`] set to the tool's name. Receivers print `ready` once
 //! nothing that is sent from then on can be missed, and end when their standard input does.
 
+pub(crate) mod hostile;
 pub(crate) mod raw;
 pub(crate) mod tcp;
 pub(crate) mod udp;
@@ -29,6 +30,7 @@ pub(crate) fn dispatch() -> Option<ExitCode> {
     match tool.as_str() {
         "udp-send" => udp::send_main(&args),
         "udp-recv" => udp::recv_main(&args),
+        "hostile-send" => hostile::send_main(&args),
         "raw-send" => raw::send_main(&args),
         "raw-recv" => raw::recv_main(&args),
         "tcp-send" => tcp::send_main(&args),
