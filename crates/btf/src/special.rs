@@ -130,8 +130,8 @@ pub fn special_fields(btf: &Btf, value: TypeId) -> Result<Vec<SpecialField>, Spe
         btf,
         found: Vec::new(),
     };
-    match btf.resolve(value).and_then(|id| Some((id, btf.get(id)?))) {
-        Some((id, ty)) => match &ty.kind {
+    if let Some((id, ty)) = btf.resolve(value).and_then(|id| Some((id, btf.get(id)?))) {
+        match &ty.kind {
             Kind::Struct(composite) => search.members(id, composite, 0, 0)?,
             Kind::Datasec(section) => {
                 for var in &section.vars {
@@ -145,8 +145,7 @@ pub fn special_fields(btf: &Btf, value: TypeId) -> Result<Vec<SpecialField>, Spe
                 }
             }
             _ => {}
-        },
-        None => {}
+        }
     }
     let mut found = search.found;
     found.sort_by_key(|field| field.offset);
