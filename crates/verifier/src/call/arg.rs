@@ -167,6 +167,13 @@ fn fits(kind: ArgKind, value: &Reg) -> bool {
     }
 }
 
+/// An argument whose rules are not written yet.
+fn unsupported(args: &Args) -> Reject {
+    let name = helper_name(args.row.id.0.cast_signed()).unwrap_or_default();
+    let what = format!("helper {name}");
+    Reject::Unsupported { what }
+}
+
 impl Path<'_> {
     /// Checks argument `index` (0 is r1).
     pub(crate) fn check_arg(&mut self, args: &mut Args, index: usize) -> Result<(), Reject> {
@@ -188,6 +195,18 @@ impl Path<'_> {
                 expected: expected(kind),
             });
         }
+        self.check_fitting(args, index, kind, &value)
+    }
+
+    /// What a kind of argument asks of a value that is of a fitting kind.
+    fn check_fitting(
+        &mut self,
+        args: &mut Args,
+        index: usize,
+        kind: ArgKind,
+        value: &Reg,
+    ) -> Result<(), Reject> {
+        let reg = R::ALL[index + 1];
         match kind {
             ArgKind::None | ArgKind::Anything => Ok(()),
             ArgKind::CtxOrNull
@@ -200,24 +219,20 @@ impl Path<'_> {
             {
                 Ok(())
             }
-            ArgKind::Ctx | ArgKind::CtxOrNull => self.check_unmoved(reg, &value),
+            ArgKind::Ctx | ArgKind::CtxOrNull => self.check_unmoved(reg, value),
             ArgKind::Sock | ArgKind::FullSockOrNull | ArgKind::Func | ArgKind::StackOrNull => {
                 Ok(())
             }
             ArgKind::SockOrBtf | ArgKind::SockOrBtfOrNull if value.kind.is_socket() => Ok(()),
-            ArgKind::SockReleased | ArgKind::RingbufRecord => self.check_released(reg, &value),
+            ArgKind::SockReleased | ArgKind::RingbufRecord => self.check_released(reg, value),
             ArgKind::SockOrBtf
             | ArgKind::SockOrBtfOrNull
             | ArgKind::Btf
             | ArgKind::BtfOrNull
             | ArgKind::PerCpuBtf
             | ArgKind::Kptr
-            | ArgKind::Timer => {
-                let name = helper_name(args.row.id.0.cast_signed()).unwrap_or_default();
-                let what = format!("helper {name}");
-                Err(Reject::Unsupported { what })
-            }
-            ArgKind::SpinLock => self.change_lock(args.row.id, reg, &value),
+            | ArgKind::Timer => Err(unsupported(args)),
+            ArgKind::SpinLock => self.change_lock(args.row.id, reg, value),
             ArgKind::Dynptr => self.helper_takes_dynptr(args, index),
             ArgKind::DynptrUninit => self.helper_makes_dynptr(args, index),
             ArgKind::Map => {
@@ -237,19 +252,19 @@ impl Path<'_> {
             | ArgKind::MemWrite
             | ArgKind::MemWriteOrNull => Ok(()),
             ArgKind::FixedRead(bytes) => {
-                self.check_region(args, Region::new(reg, bytes.into(), Dir::Read), &value)
+                self.check_region(args, Region::new(reg, bytes.into(), Dir::Read), value)
             }
-            ArgKind::FixedWrite(bytes) => self.check_fixed_write(args, reg, bytes, &value),
+            ArgKind::FixedWrite(bytes) => self.check_fixed_write(args, reg, bytes, value),
             ArgKind::Size => self.check_size(args, index, Empty::Refused),
             ArgKind::SizeOrZero => self.check_size(args, index, Empty::Allowed),
             ArgKind::ConstSize => {
                 if value.as_const().is_none() {
                     return Err(Reject::SizeNotConst { at: self.at, reg });
                 }
-                self.must_keep_reg(reg, &value);
+                self.must_keep_reg(reg, value);
                 Ok(())
             }
-            ArgKind::ConstStr => self.check_const_str(reg, &value),
+            ArgKind::ConstStr => self.check_const_str(reg, value),
         }
     }
 

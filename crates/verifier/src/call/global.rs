@@ -17,6 +17,14 @@ struct Memory {
     null: Nullable,
 }
 
+/// Memory that an argument must be a pointer to.
+struct Wanted {
+    reg: R,
+    bytes: u32,
+    /// What the argument is, for the refusal.
+    given: &'static str,
+}
+
 impl Path<'_> {
     /// A global function was or will be verified for all arguments of its prototype.
     pub(crate) fn call_global(&mut self, subprog: SubprogIdx) -> Result<(), Reject> {
@@ -157,10 +165,26 @@ impl Path<'_> {
                 what: "passing the packet to a function that moves it".to_owned(),
             });
         }
+        let region = Wanted {
+            reg,
+            bytes,
+            given: value.kind.name(),
+        };
+        self.check_global_region(region, &memory, writes)
+    }
+
+    /// The same, once it is known not to be null.
+    fn check_global_region(
+        &mut self,
+        wanted: Wanted,
+        memory: &Reg,
+        writes: &mut Vec<(u8, Extent)>,
+    ) -> Result<(), Reject> {
+        let Wanted { reg, bytes, given } = wanted;
         let (off, size) = (i64::from(memory.off), i64::from(bytes));
         match memory.kind {
             Kind::Stack(frame) => {
-                let extent = self.stack_extent(reg, &memory, off, bytes.into(), Dir::Read)?;
+                let extent = self.stack_extent(reg, memory, off, bytes.into(), Dir::Read)?;
                 if bytes > 0 {
                     self.check_readable_argument(reg, frame, extent)?;
                     self.check_no_dynptr(frame, extent)?;
@@ -170,7 +194,7 @@ impl Path<'_> {
                 Ok(())
             }
             Kind::Packet | Kind::PacketMeta => {
-                self.check_packet(reg, &memory, off, bytes)?;
+                self.check_packet(reg, memory, off, bytes)?;
                 match self.row.packet_write {
                     true => Ok(()),
                     false => Err(Reject::PacketWrite { at: self.at }),
@@ -179,11 +203,11 @@ impl Path<'_> {
             Kind::MapValue(map) => {
                 self.check_map_direction(map, Dir::Read, off, bytes)?;
                 self.check_map_direction(map, Dir::Write, off, bytes)?;
-                self.check_map_value(reg, &memory, map, off, size, Toucher::Helper)
+                self.check_map_value(reg, memory, map, off, size, Toucher::Helper)
             }
             Kind::MapKey(_) | Kind::Mem(_) => {
-                self.check_argument_region(reg, &memory, Dir::Read, size)?;
-                self.check_argument_region(reg, &memory, Dir::Write, size)
+                self.check_argument_region(reg, memory, Dir::Read, size)?;
+                self.check_argument_region(reg, memory, Dir::Write, size)
             }
             Kind::Uninit
             | Kind::Scalar
@@ -199,7 +223,7 @@ impl Path<'_> {
             | Kind::DynptrPtr(_) => Err(Reject::ArgKindMismatch {
                 at: self.at,
                 reg,
-                kind: value.kind.name(),
+                kind: given,
                 expected: "fp",
             }),
         }

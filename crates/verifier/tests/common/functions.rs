@@ -49,22 +49,19 @@ fn add(btf: &mut Btf, name: &str, kind: Kind) -> TypeId {
     btf.add_type(Type { name, kind })
 }
 
+fn signed(size: u32) -> Kind {
+    Kind::Int(Int {
+        size,
+        encoding: IntEncoding::SIGNED,
+        bit_offset: 0,
+        bits: u8::try_from(size * 8).unwrap(),
+    })
+}
+
 fn btf_of(text: &str) -> (Btf, Vec<TypeId>) {
     let mut btf = Btf::default();
-    let int = Int {
-        size: 4,
-        encoding: IntEncoding::SIGNED,
-        bit_offset: 0,
-        bits: 32,
-    };
-    let int = add(&mut btf, "int", Kind::Int(int));
-    let long = Int {
-        size: 8,
-        encoding: IntEncoding::SIGNED,
-        bit_offset: 0,
-        bits: 64,
-    };
-    let long = add(&mut btf, "long", Kind::Int(long));
+    let int = add(&mut btf, "int", signed(4));
+    let long = add(&mut btf, "long", signed(8));
     let mem = add(&mut btf, "", Kind::Ptr(long));
     let context = Composite {
         size: 0,
