@@ -32,7 +32,7 @@
 
 use super::ledger::Ledger;
 use super::mark::Mark;
-use super::outlets::{Offload, Outgoing, Outlets};
+use super::outlets::{Exits, Offload, Outgoing};
 use super::partial::{Guess, guess};
 use super::refusal::Refusal;
 use super::way::{Destination, Losses, Next, Way};
@@ -42,7 +42,6 @@ use super::xdp_hook::{Hooked, XdpHook};
 use super::xdp_programs::{Chosen, candidates};
 use skep_exec::{Packet, PacketSpec};
 use skep_sys::netlink::LinkInfo;
-use skep_sys::packet::{TxSocket, VnetHeader};
 use skep_sys::wait_any_readable;
 use skep_sys::xsk::{VlanTags, XskSocket};
 use skep_uapi::XdpMode;
@@ -61,8 +60,7 @@ pub(crate) struct AfxdpWay {
     queues: Vec<XskSocket>,
     /// The queue that is looked at next.
     at: usize,
-    stack: TxSocket,
-    outlets: Outlets,
+    exits: Exits,
     hook: Arc<XdpHook>,
     ifindex: u32,
     probe: Option<Probe>,
@@ -85,8 +83,7 @@ impl AfxdpWay {
     ) -> Result<(Self, Arc<XdpHook>), Refusal> {
         let failed = |error| Refusal::system("a packet socket", error);
         let mark = Mark::random().map_err(failed)?;
-        let stack = TxSocket::open(Some(mark.get())).map_err(failed)?;
-        let outlets = Outlets::open(wires).map_err(failed)?;
+        let exits = Exits::open(link.index.get(), mark, wires)?;
         let candidates = candidates(link, mode, chosen)?;
         let wiring = Wiring::build(Arc::clone(&ledger), link, mark, Sink::None)?;
         wiring.sink()?;
@@ -95,8 +92,7 @@ impl AfxdpWay {
         let mut way = Self {
             queues,
             at: 0,
-            stack,
-            outlets,
+            exits,
             hook: Arc::clone(&hook),
             ifindex: link.index.get(),
             probe: None,
@@ -107,9 +103,9 @@ impl AfxdpWay {
         };
         if hook.is_generic() {
             let probe = Probe::new(link.mac).map_err(failed)?;
-            way.stack
-                .push(hook.entry(), &VnetHeader::default(), &[&probe.0]);
-            way.stack.flush();
+            let frame = Outgoing::new(&probe.0, Offload::default(), 0);
+            way.exits.pass(hook.entry(), &frame);
+            way.exits.flush();
             way.probe = Some(probe);
         }
         Ok((way, hook))
@@ -185,24 +181,12 @@ impl Way for AfxdpWay {
     }
 
     fn send(&mut self, to: Destination, packet: &mut Packet) {
-        let head_delta = packet.head_delta();
-        let frame = Outgoing::new(packet.linear(), self.offload, head_delta);
-        match to {
-            Destination::Stack => {
-                let entry = self.hook.entry();
-                frame.with_parts(|parts| self.stack.push(entry, frame.vnet(), parts));
-            }
-            Destination::Wire => self.outlets.send(self.ifindex, &frame),
-            Destination::Interface(ifindex) => self.outlets.send(ifindex, &frame),
-        }
+        let entry = self.hook.entry();
+        self.exits.send(to, entry, packet, self.offload);
     }
 
     fn flush(&mut self) {
-        if !self.stack.is_empty() {
-            self.losses.undelivered += u64::from(self.stack.flush().failed);
-        }
-        self.outlets.flush();
-        self.losses.undelivered += self.outlets.take_lost();
+        self.losses.undelivered += self.exits.flush();
         // The end of a burst: another queue's turn, lest one that is never empty keeps all others waiting.
         self.at = (self.at + 1) % self.queues.len();
     }

@@ -1,6 +1,10 @@
-//! Sending frames out of interfaces.
+//! Sending frames: out of interfaces, and back to the host's stack.
 
+use super::mark::Mark;
+use super::refusal::Refusal;
+use super::way::Destination;
 use super::wires::Wires;
+use skep_exec::Packet;
 use skep_sys::packet::{TxSocket, VlanTag, VnetHeader};
 use std::io;
 use std::sync::Arc;
@@ -106,6 +110,60 @@ impl Outlets {
     /// Frames that were lost since the last call.
     pub(crate) fn take_lost(&mut self) -> u64 {
         std::mem::take(&mut self.lost)
+    }
+}
+
+/// The destinations of the frames of one interface, for ways that put back what passes by a device of their own.
+#[derive(Debug)]
+pub(crate) struct Exits {
+    ifindex: u32,
+    /// Sends marked frames, which the filters around the interface know.
+    stack: TxSocket,
+    outlets: Outlets,
+}
+
+impl Exits {
+    /// The destinations of `ifindex`'s frames.
+    pub(crate) fn open(ifindex: u32, mark: Mark, wires: Arc<Wires>) -> Result<Self, Refusal> {
+        let failed = |error| Refusal::system("a packet socket", error);
+        Ok(Self {
+            ifindex,
+            stack: TxSocket::open(Some(mark.get())).map_err(failed)?,
+            outlets: Outlets::open(wires).map_err(failed)?,
+        })
+    }
+
+    /// Sends the frame that came with `offload`, as the program left it; `entry` is the device that leads to the host's stack. At
+    /// the latest it leaves with [`Exits::flush`].
+    pub(crate) fn send(
+        &mut self,
+        to: Destination,
+        entry: u32,
+        packet: &mut Packet,
+        offload: Offload,
+    ) {
+        let head_delta = packet.head_delta();
+        let frame = Outgoing::new(packet.linear(), offload, head_delta);
+        match to {
+            Destination::Stack => self.pass(entry, &frame),
+            Destination::Wire => self.outlets.send(self.ifindex, &frame),
+            Destination::Interface(ifindex) => self.outlets.send(ifindex, &frame),
+        }
+    }
+
+    /// Sends a frame to the host's stack.
+    pub(crate) fn pass(&mut self, entry: u32, frame: &Outgoing<'_>) {
+        frame.with_parts(|parts| self.stack.push(entry, frame.vnet(), parts));
+    }
+
+    /// Sends what waits; gives how many frames were lost since the last call.
+    pub(crate) fn flush(&mut self) -> u64 {
+        let passed = match self.stack.is_empty() {
+            true => 0,
+            false => u64::from(self.stack.flush().failed),
+        };
+        self.outlets.flush();
+        passed + self.outlets.take_lost()
     }
 }
 

@@ -15,14 +15,14 @@
 
 use super::ledger::Ledger;
 use super::mark::Mark;
-use super::outlets::{Offload, Outgoing, Outlets};
+use super::outlets::{Exits, Offload};
 use super::refusal::Refusal;
 use super::way::{Destination, Losses, Next, Way};
 use super::wires::Wires;
 use super::wiring::{Sink, Wiring};
 use skep_exec::{Packet, PacketSpec};
 use skep_sys::netlink::LinkInfo;
-use skep_sys::packet::{RingSpec, RxRing, TxSocket};
+use skep_sys::packet::{RingSpec, RxRing};
 use skep_sys::wait_any_readable;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -43,8 +43,7 @@ const BURSTS_PER_LOOK: u32 = 64;
 #[derive(Debug)]
 pub(crate) struct PacketWay {
     ring: RxRing,
-    stack: TxSocket,
-    outlets: Outlets,
+    exits: Exits,
     wiring: Arc<Wiring>,
     ifindex: u32,
     /// Of the frame taken last.
@@ -66,16 +65,14 @@ impl PacketWay {
         let failed = |error| Refusal::system("a packet socket", error);
         let mark = Mark::random().map_err(failed)?;
         // What may be refused without any change is tried first.
-        let stack = TxSocket::open(Some(mark.get())).map_err(failed)?;
-        let outlets = Outlets::open(wires).map_err(failed)?;
         let ifindex = link.index.get();
+        let exits = Exits::open(ifindex, mark, wires)?;
         let wiring = Arc::new(Wiring::build(ledger, link, mark, Sink::Pair)?);
         let ring = RxRing::open(wiring.drain, RING, &[]).map_err(failed)?;
         wiring.sink()?;
         let way = Self {
             ring,
-            stack,
-            outlets,
+            exits,
             wiring: Arc::clone(&wiring),
             ifindex,
             offload: Offload::default(),
@@ -128,24 +125,12 @@ impl Way for PacketWay {
     }
 
     fn send(&mut self, to: Destination, packet: &mut Packet) {
-        let head_delta = packet.head_delta();
-        let frame = Outgoing::new(packet.linear(), self.offload, head_delta);
-        match to {
-            Destination::Stack => {
-                let entry = self.wiring.entry;
-                frame.with_parts(|parts| self.stack.push(entry, frame.vnet(), parts));
-            }
-            Destination::Wire => self.outlets.send(self.ifindex, &frame),
-            Destination::Interface(ifindex) => self.outlets.send(ifindex, &frame),
-        }
+        let entry = self.wiring.entry;
+        self.exits.send(to, entry, packet, self.offload);
     }
 
     fn flush(&mut self) {
-        if !self.stack.is_empty() {
-            self.losses.undelivered += u64::from(self.stack.flush().failed);
-        }
-        self.outlets.flush();
-        self.losses.undelivered += self.outlets.take_lost();
+        self.losses.undelivered += self.exits.flush();
     }
 
     fn take_losses(&mut self) -> Losses {

@@ -22,14 +22,14 @@
 use super::check::Owner;
 use super::ledger::Ledger;
 use super::mark::{Mark, random_word};
-use super::outlets::{Offload, Outgoing, Outlets};
+use super::outlets::{Exits, Offload};
 use super::refusal::Refusal;
 use super::way::{Destination, Losses, Next, Way};
 use super::wires::Wires;
 use super::wiring::{Sink, Wiring};
 use skep_exec::{Packet, PacketSpec};
 use skep_sys::netlink::{IfIndex, IfName, LinkInfo, Netlink, disable_ipv6};
-use skep_sys::packet::{TxSocket, VlanTag, VnetHeader};
+use skep_sys::packet::{VlanTag, VnetHeader};
 use skep_sys::{Tap, TapHeader, TapOffload, TapQueues, TapSpec, wait_any_readable};
 use std::fs;
 use std::io;
@@ -51,8 +51,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The way to one interface.
 #[derive(Debug)]
 pub(crate) struct TunWay {
-    stack: TxSocket,
-    outlets: Outlets,
+    exits: Exits,
     // Dropped before the TAP, whose end would leave a filter that loses what it takes.
     wiring: Arc<Wiring>,
     tap: Tap,
@@ -73,16 +72,14 @@ impl TunWay {
     ) -> Result<(Self, Arc<Wiring>), Refusal> {
         let failed = |error| Refusal::system("a packet socket", error);
         let mark = Mark::random().map_err(failed)?;
-        let stack = TxSocket::open(Some(mark.get())).map_err(failed)?;
-        let outlets = Outlets::open(wires).map_err(failed)?;
+        let exits = Exits::open(link.index.get(), mark, wires)?;
         // It needs no entry in the ledger: it goes with its descriptor.
         let (tap, index) = make_tap(link.index)?;
         let drops = Drops::of(tap.name());
         let wiring = Arc::new(Wiring::build(ledger, link, mark, Sink::Device(index))?);
         wiring.sink()?;
         let way = Self {
-            stack,
-            outlets,
+            exits,
             wiring: Arc::clone(&wiring),
             tap,
             buffer: vec![0; Packet::RECEIVED_BYTES_MAX].into_boxed_slice(),
@@ -135,24 +132,12 @@ impl Way for TunWay {
     }
 
     fn send(&mut self, to: Destination, packet: &mut Packet) {
-        let head_delta = packet.head_delta();
-        let frame = Outgoing::new(packet.linear(), self.offload, head_delta);
-        match to {
-            Destination::Stack => {
-                let entry = self.wiring.entry;
-                frame.with_parts(|parts| self.stack.push(entry, frame.vnet(), parts));
-            }
-            Destination::Wire => self.outlets.send(self.ifindex, &frame),
-            Destination::Interface(ifindex) => self.outlets.send(ifindex, &frame),
-        }
+        let entry = self.wiring.entry;
+        self.exits.send(to, entry, packet, self.offload);
     }
 
     fn flush(&mut self) {
-        if !self.stack.is_empty() {
-            self.losses.undelivered += u64::from(self.stack.flush().failed);
-        }
-        self.outlets.flush();
-        self.losses.undelivered += self.outlets.take_lost();
+        self.losses.undelivered += self.exits.flush();
     }
 
     fn take_losses(&mut self) -> Losses {
