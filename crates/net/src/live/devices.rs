@@ -6,12 +6,13 @@
 //! any other here (the packet way serves it). Devices end with the process, however it ends, and both ends of a wire
 //! go when somebody deletes one.
 
+use super::background::Background;
 use super::outlets::Outlets;
 use super::place::Place;
 use super::refusal::Refusal;
 use super::tap_way::{End, TapWay};
 use super::wires::{Inbox, Wires};
-use super::worker::{OnFailure, Worker};
+use super::worker::{self, OnFailure};
 use skep_sys::netlink::IfName;
 use skep_sys::{Tap, TapHeader, TapOffload, TapQueues, TapSpec};
 use skep_uapi::{Errno, NetDevice, NetDeviceAdd};
@@ -28,7 +29,7 @@ struct DeviceEnd {
     name: String,
     end: Arc<End>,
     place: Arc<Place>,
-    worker: Worker,
+    worker: Background,
 }
 
 impl Device {
@@ -154,11 +155,11 @@ fn start(
     wires: &Arc<Wires>,
     name: &str,
     on_failure: OnFailure,
-) -> Result<(Arc<Place>, Worker), Refusal> {
+) -> Result<(Arc<Place>, Background), Refusal> {
     let failed = |error| Refusal::system(format!("{name}: a worker"), error);
     let outlets = Outlets::open(Arc::clone(wires)).map_err(failed)?;
     let way = TapWay::new(Arc::clone(near), far.cloned(), outlets);
     let place = Arc::<Place>::default();
-    let worker = Worker::start(name, Box::new(way), Arc::clone(&place), on_failure);
+    let worker = worker::start(name, Box::new(way), Arc::clone(&place), on_failure);
     Ok((place, worker.map_err(failed)?))
 }

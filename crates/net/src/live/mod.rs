@@ -19,6 +19,7 @@
 //! [`LivePorts`]: crate::live::LivePorts
 
 mod afxdp_way;
+mod background;
 mod changes;
 mod check;
 mod devices;

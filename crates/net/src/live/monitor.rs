@@ -5,72 +5,39 @@
 //! time after one. Filters are put back; if that cannot be, or a device of ours is gone, the program is detached, and the trace
 //! pipe says so.
 
+use super::background::{Background, Orders};
 use super::ports::Inner;
 use super::refusal::Refusal;
-use super::wake::{Sleeper, Waker, pair};
 use skep_sys::netlink::{IfIndex, LinkEvent, Monitor, Netlink, NetlinkError};
 use skep_sys::wait_any_readable;
 use std::os::fd::AsFd;
 use std::sync::Weak;
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
-use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How often each way is looked after.
 const PERIOD: Duration = Duration::from_millis(700);
 
-/// The running thread.
-#[derive(Debug)]
-pub(crate) struct Monitoring {
-    thread: JoinHandle<()>,
-    stop: Arc<AtomicBool>,
-    waker: Waker,
-}
-
-impl Monitoring {
-    /// Starts it. From then on no change is missed.
-    pub(crate) fn start(ports: Weak<Inner>) -> Result<Self, Refusal> {
-        let failed = |error| Refusal::system("a thread that watches the interfaces", error);
-        let monitor = Monitor::open()?;
-        let netlink = Netlink::open()?;
-        let (waker, sleeper) = pair().map_err(failed)?;
-        let stop = Arc::new(AtomicBool::new(false));
+/// Starts it. From then on no change is missed.
+pub(crate) fn start(ports: Weak<Inner>) -> Result<Background, Refusal> {
+    let monitor = Monitor::open()?;
+    let netlink = Netlink::open()?;
+    let started = Background::start("skep-monitor".to_owned(), move |orders| {
         let mut watch = Watch {
             ports,
             monitor,
             netlink,
-            sleeper,
-            stop: Arc::clone(&stop),
+            orders,
         };
-        let builder = Builder::new().name("skep-monitor".to_owned());
-        let thread = builder.spawn(move || watch.run()).map_err(failed)?;
-        Ok(Self {
-            thread,
-            stop,
-            waker,
-        })
-    }
-
-    /// Ends it.
-    pub(crate) fn stop(self) {
-        self.stop.store(true, Ordering::Release);
-        self.waker.wake();
-        // The thread itself may have been the last to hold the ports.
-        if self.thread.thread().id() != std::thread::current().id() {
-            drop(self.thread.join());
-        }
-    }
+        watch.run();
+    });
+    started.map_err(|error| Refusal::system("a thread that watches the interfaces", error))
 }
 
 struct Watch {
     ports: Weak<Inner>,
     monitor: Monitor,
     netlink: Netlink,
-    sleeper: Sleeper,
-    stop: Arc<AtomicBool>,
+    orders: Orders,
 }
 
 impl Watch {
@@ -78,10 +45,10 @@ impl Watch {
         let mut checked = Instant::now();
         loop {
             let left = PERIOD.saturating_sub(checked.elapsed());
-            let fds = [self.sleeper.fd(), self.monitor.as_fd()];
+            let fds = [self.orders.fd(), self.monitor.as_fd()];
             let waited = wait_any_readable(&fds, Some(left));
             let ports = self.ports.upgrade();
-            let Some(ports) = ports.filter(|_| !self.stop.load(Ordering::Acquire)) else {
+            let Some(ports) = ports.filter(|_| !self.orders.is_over()) else {
                 return;
             };
             if waited.is_err() {

@@ -5,10 +5,11 @@
 //! the interface goes, or the worker itself when its way fails. The machine sees to it that no two commands attach and detach at once.
 
 use super::afxdp_way::AfxdpWay;
+use super::background::Background;
 use super::check::attachable;
 use super::devices::Device;
 use super::ledger::Ledger;
-use super::monitor::Monitoring;
+use super::monitor;
 use super::packet_way::PacketWay;
 use super::place::{Attachment, LiveCounts, Place};
 use super::refusal::Refusal;
@@ -16,7 +17,7 @@ use super::tun_way::TunWay;
 use super::upkeep::Upkeep;
 use super::way::Way;
 use super::wires::Wires;
-use super::worker::{OnFailure, Worker, peer_name};
+use super::worker::{self, OnFailure, peer_name};
 use super::xdp_programs::Chosen;
 use skep_machine::{Attach, Attached, Machine, Peer, Ports, PortsError};
 use skep_sys::netlink::{IfIndex, LinkInfo, Netlink};
@@ -39,7 +40,7 @@ pub(crate) struct Inner {
 struct Table {
     entries: BTreeMap<u32, Entry>,
     devices: Vec<Device>,
-    monitoring: Option<Monitoring>,
+    monitoring: Option<Background>,
     /// Nothing may be attached any more.
     ended: bool,
 }
@@ -58,7 +59,7 @@ struct Entry {
 #[derive(Debug)]
 enum Hold {
     /// A worker of its own.
-    Worker(Worker),
+    Worker(Background),
     /// The worker of a device, which goes on without a program.
     Device(Arc<Place>),
 }
@@ -229,7 +230,7 @@ impl Inner {
             }
             Opened::Way(way, upkeep) => {
                 let place = Arc::new(Place::of(Arc::clone(&attachment)));
-                let worker = Worker::start(&link.name, way, place, self.when_failed(&attachment));
+                let worker = worker::start(&link.name, way, place, self.when_failed(&attachment));
                 let failed = |error| Refusal::system("a worker", error);
                 (Hold::Worker(worker.map_err(failed)?), upkeep)
             }
@@ -262,7 +263,7 @@ impl Inner {
             return Err(Refusal::Ending);
         }
         if table.monitoring.is_none() {
-            table.monitoring = Some(Monitoring::start(Arc::downgrade(self))?);
+            table.monitoring = Some(monitor::start(Arc::downgrade(self))?);
         }
         Ok(())
     }

@@ -4,8 +4,8 @@
 //! slot, and gives both back before it waits: others need the slots. Nothing that commands wait for is locked meanwhile, except
 //! the place itself, which only detaching from a TAP device waits for. A way that fails ends its worker, which then says so.
 
+use super::background::{Background, Orders};
 use super::place::{Attachment, Place};
-use super::wake::{Sleeper, Waker, pair};
 use super::way::{Destination, Next, Way};
 use crate::Verdict;
 use skep_exec::{EngineKind, Packet, Redirect, Runner};
@@ -13,8 +13,6 @@ use skep_machine::Prog;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// Most frames of a burst: what one may wait for a CPU slot or a replacement to take effect.
@@ -29,62 +27,30 @@ const DRAIN_MAX: Duration = Duration::from_millis(500);
 /// What a worker calls when its way has failed, as its last act but one.
 pub(crate) type OnFailure = Box<dyn FnOnce(&io::Error) + Send>;
 
-/// A running worker. [`Worker::stop`] ends it; dropping it leaves it running.
-#[derive(Debug)]
-pub(crate) struct Worker {
-    thread: JoinHandle<()>,
-    stop: Arc<AtomicBool>,
-    waker: Waker,
-}
-
-impl Worker {
-    /// Starts one, named after the interface.
-    pub(crate) fn start(
-        name: &str,
-        way: Box<dyn Way>,
-        place: Arc<Place>,
-        on_failure: OnFailure,
-    ) -> io::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (waker, sleeper) = pair()?;
-        let packet = Packet::with_room(Packet::RECEIVED_BYTES_MAX)
-            .ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
+/// Starts a worker, named after the interface. Stopping it lets the interface go, and waits until the frames that were taken have
+/// met their verdicts and all changes are undone.
+pub(crate) fn start(
+    name: &str,
+    way: Box<dyn Way>,
+    place: Arc<Place>,
+    on_failure: OnFailure,
+) -> io::Result<Background> {
+    let packet = Packet::with_room(Packet::RECEIVED_BYTES_MAX)
+        .ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    Background::start(peer_name(name), move |orders| {
         let mut work = Work {
             way,
             place,
             packet,
-            sleeper,
-            stop: Arc::clone(&stop),
+            orders,
         };
-        let thread = Builder::new().name(peer_name(name)).spawn(move || {
-            // Whatever ends a worker must be known: nobody would run the program any more.
-            let ended = catch_unwind(AssertUnwindSafe(|| work.run()));
-            let ended = ended.unwrap_or_else(|_| Err(io::Error::other("skep panicked")));
-            if let Err(error) = ended {
-                on_failure(&error);
-            }
-        })?;
-        Ok(Self {
-            thread,
-            stop,
-            waker,
-        })
-    }
-
-    /// Lets the interface go, waits until the frames that were taken have met their verdicts and all changes are undone.
-    pub(crate) fn stop(self) {
-        self.stop.store(true, Ordering::Release);
-        self.waker.wake();
-        // The worker itself may be the one who ends it.
-        if self.thread.thread().id() != std::thread::current().id() {
-            drop(self.thread.join());
+        // Whatever ends a worker must be known: nobody would run the program any more.
+        let ended = catch_unwind(AssertUnwindSafe(|| work.run()));
+        let ended = ended.unwrap_or_else(|_| Err(io::Error::other("skep panicked")));
+        if let Err(error) = ended {
+            on_failure(&error);
         }
-    }
-
-    /// Whether it has ended by itself.
-    pub(crate) fn is_finished(&self) -> bool {
-        self.thread.is_finished()
-    }
+    })
 }
 
 /// Name of an interface's worker, as a thread and in the trace pipe, where Linux cuts names to 15 bytes.
@@ -102,18 +68,17 @@ struct Work {
     way: Box<dyn Way>,
     place: Arc<Place>,
     packet: Packet,
-    sleeper: Sleeper,
-    stop: Arc<AtomicBool>,
+    orders: Orders,
 }
 
 impl Work {
     fn run(&mut self) -> io::Result<()> {
-        while !self.stop.load(Ordering::Acquire) {
+        while !self.orders.is_over() {
             if self.burst()? == Next::Frame {
                 continue;
             }
-            if self.way.wait(self.sleeper.fd(), Some(IDLE))? {
-                self.sleeper.rest();
+            if self.way.wait(self.orders.fd(), Some(IDLE))? {
+                self.orders.rest();
             }
         }
         self.way.let_go();
@@ -122,14 +87,14 @@ impl Work {
 
     /// Handles what was taken from the host before the way let go.
     fn drain(&mut self) -> io::Result<()> {
-        self.sleeper.rest();
+        self.orders.rest();
         let begun = Instant::now();
         let mut seen = begun;
         while seen.elapsed() < SETTLE && begun.elapsed() < DRAIN_MAX {
             if self.burst()? == Next::Frame {
                 seen = Instant::now();
             } else {
-                self.way.wait(self.sleeper.fd(), Some(SETTLE / 4))?;
+                self.way.wait(self.orders.fd(), Some(SETTLE / 4))?;
             }
         }
         Ok(())

@@ -131,7 +131,7 @@ struct Case {
     list: Arc<Mutex<List>>,
     place: Arc<Place>,
     failure: Arc<Mutex<Option<String>>>,
-    worker: Option<Worker>,
+    worker: Option<Background>,
 }
 
 impl Case {
@@ -155,7 +155,7 @@ impl Case {
         let on_failure: OnFailure =
             Box::new(move |error| *failure.lock().unwrap() = Some(error.to_string()));
         let way = Box::new(ListWay(Arc::clone(&case.list)));
-        let worker = Worker::start("fake", way, Arc::clone(&case.place), on_failure);
+        let worker = start("fake", way, Arc::clone(&case.place), on_failure);
         case.worker = Some(worker.unwrap());
         case
     }
