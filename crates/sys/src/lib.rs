@@ -22,6 +22,7 @@ mod process;
 mod random;
 mod signal;
 mod socket;
+mod socket_option;
 mod tap;
 mod wait;
 pub mod xsk;

@@ -1,48 +1,14 @@
-//! Socket options that take or give plain C structures.
+//! Calls of packet sockets that take structures of their own.
 
-use std::ffi::c_int;
+use crate::socket_option::outcome;
 use std::io;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-/// A C structure or integer without pointers that the kernel keeps, valid with any bytes.
-///
-/// # Safety
-/// Every byte pattern is a valid value.
-pub(super) unsafe trait Plain: Copy {}
-// SAFETY: an integer.
-unsafe impl Plain for c_int {}
-// SAFETY: seven integers.
-unsafe impl Plain for libc::tpacket_req3 {}
-// SAFETY: three integers.
-unsafe impl Plain for libc::tpacket_stats_v3 {}
-
-/// An option: level and name.
-pub(super) type OptionName = (c_int, c_int);
+pub(super) use crate::socket_option::{get, set, socklen};
 
 /// A packet socket that receives nothing yet (protocol 0), closed on exec.
 pub(super) fn packet_socket() -> io::Result<OwnedFd> {
-    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
-    // SAFETY: takes three numbers.
-    let fd = unsafe { libc::socket(libc::AF_PACKET, kind, 0) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: `socket` above returned `fd` as a new descriptor, which nobody else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// Sets an option.
-pub(super) fn set<T: Plain>(
-    fd: BorrowedFd<'_>,
-    (level, name): OptionName,
-    value: T,
-) -> io::Result<()> {
-    let len = socklen::<T>();
-    let value = (&raw const value).cast();
-    // SAFETY: `value` points to a live local of `len` bytes, which the kernel only reads.
-    let rc = unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, value, len) };
-    outcome(rc)
+    crate::socket_option::raw_socket(libc::AF_PACKET)
 }
 
 /// Attaches a filter program to a socket.
@@ -61,18 +27,6 @@ pub(super) fn attach_filter(
     // the kernel copies both.
     let rc = unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, value, len) };
     outcome(rc)
-}
-
-/// Reads an option.
-pub(super) fn get<T: Plain>(fd: BorrowedFd<'_>, (level, name): OptionName) -> io::Result<T> {
-    let mut value = MaybeUninit::<T>::zeroed();
-    let mut len = socklen::<T>();
-    let place = value.as_mut_ptr().cast();
-    // SAFETY: `place` is a writable local of `len` bytes; the kernel writes at most so many.
-    let rc = unsafe { libc::getsockopt(fd.as_raw_fd(), level, name, place, &raw mut len) };
-    outcome(rc)?;
-    // SAFETY: `zeroed` initialised all bytes, the kernel overwrote some, and `Plain` takes any.
-    Ok(unsafe { value.assume_init() })
 }
 
 /// Binds a packet socket to an interface, for frames of this protocol (host's byte order).
@@ -102,21 +56,3 @@ pub(super) fn address(ifindex: u32, protocol: u16) -> io::Result<libc::sockaddr_
 /// `AF_PACKET` as addresses hold it.
 const FAMILY: u16 = 17;
 const _: () = assert!(libc::AF_PACKET == 17);
-
-fn outcome(rc: c_int) -> io::Result<()> {
-    match rc {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-/// Bytes of a structure, as socket calls take them.
-pub(super) const fn socklen<T>() -> libc::socklen_t {
-    const { assert!(size_of::<T>() <= 1024) };
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "asserted in the line above"
-    )]
-    let len = size_of::<T>() as libc::socklen_t;
-    len
-}
