@@ -4,7 +4,7 @@
 //! "root" or "Linux" is never taken for a right. Each probe runs once a process.
 
 use crate::oracle;
-use skep_sys::bpf::{Log, Name, ProgLoad, prog_load};
+use skep_sys::bpf::{Name, ProgLoad, prog_load};
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::path::Path;
@@ -115,26 +115,8 @@ fn probe_oracle() -> Result<(), String> {
     const SOCKET_FILTER: u32 = 1;
     // `r0 = 0; exit`
     const INSNS: [u8; 16] = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
-    let load = ProgLoad {
-        prog_type: SOCKET_FILTER,
-        insns: &INSNS,
-        license: c"GPL",
-        prog_flags: 0,
-        name: Name::new("skep_probe").expect("the name is shorter than 15 bytes"),
-        ifindex: 0,
-        expected_attach_type: 0,
-        btf: None,
-        func_info: &[],
-        func_info_rec_size: 0,
-        line_info: &[],
-        line_info_rec_size: 0,
-        attach_btf_id: 0,
-        fd_array: &[],
-        log: Log {
-            level: 0,
-            buffer: &mut [],
-        },
-    };
+    let name = Name::new("skep_probe").expect("the name is shorter than 15 bytes");
+    let load = ProgLoad::new(SOCKET_FILTER, &INSNS, c"GPL", name);
     // An ordinary user may load a socket filter where unprivileged BPF is on, but nothing else.
     if skep_sys::effective_uid() != 0 {
         return Err("not root".to_owned());

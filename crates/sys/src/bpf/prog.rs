@@ -30,6 +30,33 @@ pub struct ProgLoad<'a> {
     pub log: Log<'a>,
 }
 
+impl<'a> ProgLoad<'a> {
+    /// A program without BTF, flags or log, for nothing in particular to be attached to.
+    #[must_use]
+    pub fn new(prog_type: u32, insns: &'a [u8], license: &'a CStr, name: Name) -> Self {
+        Self {
+            prog_type,
+            insns,
+            license,
+            prog_flags: 0,
+            name,
+            ifindex: 0,
+            expected_attach_type: 0,
+            btf: None,
+            func_info: &[],
+            func_info_rec_size: 0,
+            line_info: &[],
+            line_info_rec_size: 0,
+            attach_btf_id: 0,
+            fd_array: &[],
+            log: Log {
+                level: 0,
+                buffer: &mut [],
+            },
+        }
+    }
+}
+
 /// Records in `bytes`; the kernel multiplies the count by the size again, so that only whole records may be passed.
 fn record_count(bytes: &[u8], record_bytes: u32) -> io::Result<u32> {
     let len = len_u32(bytes.len())?;

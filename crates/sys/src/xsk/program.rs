@@ -6,7 +6,7 @@
 
 use super::metadata::{self, VlanTags};
 use super::socket::XskSocket;
-use crate::bpf::{Log, Map, MapCreate, Name, ProgLoad, map_create, prog_info, prog_load};
+use crate::bpf::{Map, MapCreate, Name, ProgLoad, map_create, prog_info, prog_load};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -113,24 +113,9 @@ impl AsFd for RedirectProgram {
 
 fn load(insns: &[u8], name: Name, flags: u32, bound_to: Option<u32>) -> io::Result<OwnedFd> {
     prog_load(ProgLoad {
-        prog_type: PROG_TYPE_XDP,
-        insns,
-        license: c"Dual MIT/GPL",
         prog_flags: flags | bound_to.map_or(0, |_| DEVICE_BOUND),
-        name,
         ifindex: bound_to.unwrap_or(0),
-        expected_attach_type: 0,
-        btf: None,
-        func_info: &[],
-        func_info_rec_size: 0,
-        line_info: &[],
-        line_info_rec_size: 0,
-        attach_btf_id: 0,
-        fd_array: &[],
-        log: Log {
-            level: 0,
-            buffer: &mut [],
-        },
+        ..ProgLoad::new(PROG_TYPE_XDP, insns, c"Dual MIT/GPL", name)
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{errno, ip, pair};
 use serde_json::Value;
-use skep_sys::bpf::{Log, Name, ProgLoad, prog_info, prog_load};
+use skep_sys::bpf::{Name, ProgLoad, prog_info, prog_load};
 use skep_sys::netlink::{Cause, IfIndex, Netlink, XdpAttach, XdpMode, XdpUpdate, rx_metadata};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -11,26 +11,8 @@ fn pass(number: u8) -> OwnedFd {
     const XDP: u32 = 6;
     // `r0 = 2; exit`
     let insns = [0xb7, 0, 0, 0, 2, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
-    let load = ProgLoad {
-        prog_type: XDP,
-        insns: &insns,
-        license: c"GPL",
-        prog_flags: 0,
-        name: Name::new(&format!("skep_pass{number}")).unwrap(),
-        ifindex: 0,
-        expected_attach_type: 0,
-        btf: None,
-        func_info: &[],
-        func_info_rec_size: 0,
-        line_info: &[],
-        line_info_rec_size: 0,
-        attach_btf_id: 0,
-        fd_array: &[],
-        log: Log {
-            level: 0,
-            buffer: &mut [],
-        },
-    };
+    let name = Name::new(&format!("skep_pass{number}")).unwrap();
+    let load = ProgLoad::new(XDP, &insns, c"GPL", name);
     prog_load(load).unwrap()
 }
 
