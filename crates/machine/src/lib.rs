@@ -36,7 +36,7 @@ use crate::pins::Pins;
 use crate::services::HostDevices;
 use crate::trace::TracePipe;
 use skep_maps::Devices;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// One machine. Shared by its connections.
 #[derive(Debug)]
@@ -103,6 +103,13 @@ impl Machine {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The one command that may attach or detach now.
+    pub(crate) fn attaching(&self) -> MutexGuard<'_, ()> {
+        self.attaching
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether nothing is pinned or attached and no device was made, so that the machine means nothing to anybody who is not

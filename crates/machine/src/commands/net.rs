@@ -6,7 +6,7 @@ use skep_uapi::{
     AttachType, Errno, Existing, LinkId, LinkType, NetAttach, NetAttached, NetDeviceAdd, ProgType,
     Reply, Value, XdpMode,
 };
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 /// The reply to a refusal: number and reason.
 fn refused(error: PortsError) -> Reply {
@@ -63,10 +63,7 @@ fn attach_prog(
             why: "skep has no hardware to offload programs to".to_owned(),
         });
     }
-    let _attaching = machine
-        .attaching
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let _attaching = machine.attaching();
     let present = ports
         .query()
         .into_iter()
@@ -112,10 +109,7 @@ pub(crate) fn detach(connection: &Connection, ifindex: u32, mode: XdpMode) -> Re
     let Some(ports) = machine.config().ports.as_ref() else {
         return Reply::ok(Value::Unit);
     };
-    let _attaching = machine
-        .attaching
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let _attaching = machine.attaching();
     let other_mode = |attached: &Attached| {
         let modes = [attached.mode, mode];
         attached.ifindex == ifindex && !modes.contains(&XdpMode::Any) && attached.mode != mode
@@ -129,11 +123,7 @@ pub(crate) fn detach(connection: &Connection, ifindex: u32, mode: XdpMode) -> Re
 /// Detaches what a link holds, unless that has happened.
 pub(crate) fn detach_link(connection: &Connection, link: &Arc<LinkObject>) -> Reply {
     reply(ports(connection).and_then(|ports| {
-        let machine = connection.machine();
-        let _attaching = machine
-            .attaching
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _attaching = connection.machine().attaching();
         match link.ifindex() {
             0 => Ok(Value::Unit),
             ifindex => ports.detach(ifindex).map(|_| Value::Unit),
