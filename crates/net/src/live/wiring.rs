@@ -309,7 +309,7 @@ fn make(
     plan.add_entry(netlink, b)?;
     if let Some(d) = drain {
         netlink.add_clsact(d)?;
-        netlink.drop_ingress(d, PREFERENCE, HANDLE)?;
+        add_drop(netlink, d)?;
     }
     for device in devices.iter() {
         netlink.set_up(device)?;
@@ -318,6 +318,27 @@ fn make(
         make_clsact(netlink, changes, plan.x)?;
     }
     Ok(devices)
+}
+
+/// Puts the filter on d that keeps its frames from the host.
+fn add_drop(netlink: &mut Netlink, d: IfIndex) -> Result<(), NetlinkError> {
+    netlink.drop_ingress(d, PREFERENCE, HANDLE)
+}
+
+/// Puts the only filter of a device of ours back, with its clsact, if somebody has removed them.
+fn restore(
+    netlink: &mut Netlink,
+    device: IfIndex,
+    add: impl FnOnce(&mut Netlink) -> Result<(), NetlinkError>,
+) -> Result<Restored, NetlinkError> {
+    if !netlink.filters(device, Direction::Ingress)?.is_empty() {
+        return Ok(Restored::Nothing);
+    }
+    if !netlink.clsact_exists(device)? {
+        netlink.add_clsact(device)?;
+    }
+    add(netlink)?;
+    Ok(Restored::Filter)
 }
 
 /// Gives X a clsact, if nothing is there that filters hang on.
@@ -373,24 +394,12 @@ impl Upkeep for Wiring {
                 return Err(Broken(format!("interface {device} was deleted")));
             }
         }
-        let entries = netlink.filters(*b, Direction::Ingress);
-        if entries.map_err(|e| broken(&e))?.is_empty() {
-            if !netlink.clsact_exists(*b).map_err(|e| broken(&e))? {
-                netlink.add_clsact(*b).map_err(|e| broken(&e))?;
-            }
-            plan.add_entry(netlink, *b).map_err(|e| broken(&e))?;
-            return Ok(Restored::Filter);
+        let mut restored = restore(netlink, *b, |netlink| plan.add_entry(netlink, *b));
+        if let (Ok(Restored::Nothing), Some(d)) = (&restored, *drain) {
+            restored = restore(netlink, d, |netlink| add_drop(netlink, d));
         }
-        if let Some(d) = *drain {
-            let drops = netlink.filters(d, Direction::Ingress);
-            if drops.map_err(|e| broken(&e))?.is_empty() {
-                if !netlink.clsact_exists(d).map_err(|e| broken(&e))? {
-                    netlink.add_clsact(d).map_err(|e| broken(&e))?;
-                }
-                let dropped = netlink.drop_ingress(d, PREFERENCE, HANDLE);
-                dropped.map_err(|e| broken(&e))?;
-                return Ok(Restored::Filter);
-            }
+        if restored.map_err(|e| broken(&e))? == Restored::Filter {
+            return Ok(Restored::Filter);
         }
         let Some(c) = *sink else {
             return Ok(Restored::Nothing);
