@@ -10,7 +10,7 @@ mod report;
 use crate::app::Session;
 use crate::args::Args;
 use crate::failure::{Failure, Outcome};
-pub(crate) use options::one_line;
+pub(crate) use options::matches;
 use options::{Input, PacketOptions, RunOptions, Source};
 use report::{Loaded, Report, Shown};
 use skep::{ListPort, Machine, Object, PcapPort, Port, Program, Runs, VerdictFiles};

@@ -3,6 +3,7 @@
 use crate::app::Session;
 use crate::failure::{Failure, Outcome};
 use crate::options::{via, via_arg};
+use crate::output::Format;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use skep_uapi::{Engine, Via};
@@ -105,25 +106,9 @@ pub(crate) fn clap_command() -> Command {
 
 /// Reads the words behind `run`; `None` if help was asked for and shown.
 pub(crate) fn parse(session: &mut Session, words: &[String]) -> Outcome<Option<RunOptions>> {
-    use clap::error::ErrorKind;
-    let matches = match clap_command()
-        .no_binary_name(true)
-        .try_get_matches_from(words)
-    {
-        Ok(matches) => matches,
-        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
-            write!(session.out.results(), "{error}")?;
-            return Ok(None);
-        }
-        Err(error) => {
-            return Err(Failure::message(one_line(&error)));
-        }
+    let Some(matches) = matches(session, clap_command(), words)? else {
+        return Ok(None);
     };
-    if matches.get_flag("pretty") {
-        session.out.set_format(crate::output::Format::Pretty);
-    } else if matches.get_flag("json") {
-        session.out.set_format(crate::output::Format::Json);
-    }
     let mut options = options(&matches)?;
     if let Source::Interface(live) = &mut options.source {
         live.via = live.via.or(session.options.via);
@@ -219,8 +204,31 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads the words of a command that reads its own options, and its choice of JSON; `None` if help was asked for and shown.
+pub(crate) fn matches(
+    session: &mut Session,
+    command: Command,
+    words: &[String],
+) -> Outcome<Option<ArgMatches>> {
+    use clap::error::ErrorKind;
+    let matches = match command.no_binary_name(true).try_get_matches_from(words) {
+        Ok(matches) => matches,
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            write!(session.out.results(), "{error}")?;
+            return Ok(None);
+        }
+        Err(error) => return Err(Failure::message(one_line(&error))),
+    };
+    if matches.get_flag("pretty") {
+        session.out.set_format(Format::Pretty);
+    } else if matches.get_flag("json") {
+        session.out.set_format(Format::Json);
+    }
+    Ok(Some(matches))
+}
+
 /// What is wrong with the options, without the hints that follow: errors are one line each.
-pub(crate) fn one_line(error: &clap::Error) -> String {
+fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let problem = text.split("\n\n").next().unwrap_or_default();
     let words: Vec<&str> = problem

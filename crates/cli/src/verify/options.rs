@@ -2,7 +2,6 @@
 
 use crate::app::Session;
 use crate::failure::{Failure, Outcome};
-use crate::output::Format;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use skep_loader::ProgKind;
 
@@ -71,24 +70,8 @@ fn clap_command() -> Command {
 
 /// Reads the words behind `verify`; `None` if help was asked for and shown.
 pub(super) fn parse(session: &mut Session, words: &[String]) -> Outcome<Option<VerifyWords>> {
-    use clap::error::ErrorKind;
-    let matches = match clap_command()
-        .no_binary_name(true)
-        .try_get_matches_from(words)
-    {
-        Ok(matches) => matches,
-        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
-            write!(session.out.results(), "{error}")?;
-            return Ok(None);
-        }
-        Err(error) => return Err(Failure::message(crate::run::one_line(&error))),
-    };
-    if matches.get_flag("pretty") {
-        session.out.set_format(Format::Pretty);
-    } else if matches.get_flag("json") {
-        session.out.set_format(Format::Json);
-    }
-    read(&matches).map(Some)
+    let matches = crate::run::matches(session, clap_command(), words)?;
+    matches.as_ref().map(read).transpose()
 }
 
 fn read(matches: &ArgMatches) -> Outcome<VerifyWords> {
