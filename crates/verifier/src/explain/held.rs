@@ -2,7 +2,7 @@
 
 use super::{Held, Scene, origin};
 use crate::domain::Scalar;
-use crate::log::state::{self, MapName, Names};
+use crate::log::state::{self, Names};
 use crate::path::Path;
 use crate::state::{Kind, MapIdx, Object, Reg};
 use skep_isa::Reg as R;
@@ -22,14 +22,7 @@ fn in_log(path: &Path<'_>, reg: &Reg) -> String {
     if !reg.is_init() {
         return String::new();
     }
-    let map = |map: MapIdx| {
-        let desc = path.map(map);
-        MapName {
-            name: &desc.name,
-            key_bytes: desc.key_size,
-            value_bytes: desc.value_size,
-        }
-    };
+    let map = |map: MapIdx| path.map_name(map);
     let names = Names {
         map: &map,
         frame: path.state.depth() - 1,

@@ -303,6 +303,16 @@ impl Path<'_> {
         self.render_with(of, index, Scratched::ALL, None, traced)
     }
 
+    /// A map as the log prints it.
+    pub(crate) fn map_name(&self, map: MapIdx) -> MapName<'_> {
+        let desc = self.map(map);
+        MapName {
+            name: &desc.name,
+            key_bytes: desc.key_size,
+            value_bytes: desc.value_size,
+        }
+    }
+
     fn render_with(
         &self,
         of: &Frame,
@@ -311,14 +321,7 @@ impl Path<'_> {
         precision: Option<&Precision>,
         traced: Places,
     ) -> String {
-        let map = |map: MapIdx| {
-            let desc = self.map(map);
-            MapName {
-                name: &desc.name,
-                key_bytes: desc.key_size,
-                value_bytes: desc.value_size,
-            }
-        };
+        let map = |map: MapIdx| self.map_name(map);
         let names = Names {
             map: &map,
             frame: index,

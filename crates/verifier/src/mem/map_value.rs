@@ -17,16 +17,7 @@ impl Path<'_> {
         map: MapIdx,
         extend: Extend,
     ) -> Result<Reg, Reject> {
-        let bytes = i64::from(cell.size.bytes());
-        self.check_map_direction(map, Dir::Read, cell.fixed(), cell.size.bytes())?;
-        self.check_map_value(
-            cell.reg,
-            &cell.base,
-            map,
-            cell.fixed(),
-            bytes,
-            Toucher::Insn,
-        )?;
+        self.check_map_cell(cell, map, Dir::Read)?;
         let known = cell.base.value.as_const().and_then(|var| {
             let at = cell.fixed().checked_add(var.cast_signed())?;
             self.constant_at(map, at, cell.size, extend)
@@ -34,15 +25,16 @@ impl Path<'_> {
         Ok(known.map_or_else(Reg::unknown, Reg::constant))
     }
 
-    pub(super) fn check_map_value_write(&self, cell: &Cell, map: MapIdx) -> Result<(), Reject> {
-        let bytes = i64::from(cell.size.bytes());
-        self.check_map_direction(map, Dir::Write, cell.fixed(), cell.size.bytes())?;
+    /// Checks that an instruction may access a cell of a map's value in this direction.
+    pub(super) fn check_map_cell(&self, cell: &Cell, map: MapIdx, dir: Dir) -> Result<(), Reject> {
+        let (off, bytes) = (cell.fixed(), cell.size.bytes());
+        self.check_map_direction(map, dir, off, bytes)?;
         self.check_map_value(
             cell.reg,
             &cell.base,
             map,
-            cell.fixed(),
-            bytes,
+            off,
+            i64::from(bytes),
             Toucher::Insn,
         )
     }

@@ -9,6 +9,7 @@ pub(crate) mod region;
 pub(crate) mod special;
 pub(crate) mod stack;
 
+use crate::Dir;
 use crate::path::Path;
 use crate::reject::Reject;
 use crate::state::{Kind, Reg};
@@ -148,7 +149,7 @@ impl Path<'_> {
                 Access::Direct
             }
             Kind::MapValue(map) => {
-                self.check_map_value_write(cell, map)?;
+                self.check_map_cell(cell, map, Dir::Write)?;
                 Access::Direct
             }
             Kind::Packet | Kind::PacketMeta => {
